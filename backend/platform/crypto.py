@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives import hashes
 
 from .errors import YunyingError
 
@@ -64,7 +64,9 @@ class Keys:
 
     def derive(self, label: str, length: int = 32) -> bytes:
         """`length` bytes bound to `label`."""
-        return HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=f"yunying/{label}".encode()).derive(self.master)
+        return HKDF(algorithm=hashes.SHA256(), length=length, salt=None, info=f"yunying/{label}".encode()).derive(
+            self.master
+        )
 
     def signing_key(self) -> Ed25519PrivateKey:
         """The Ed25519 key that signs tokens."""

@@ -1,0 +1,121 @@
+"""Subjects, actions, resources and decisions, as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Grade(StrEnum):
+    """What quality may leave for this viewer (clause B6)."""
+
+    BROWSE = "browse"
+    """8-bit pictures only."""
+    DIAGNOSTIC = "diagnostic"
+    """Full depth, originals included."""
+
+
+class Kind(StrEnum):
+    """What a principal is."""
+
+    ANONYMOUS = "anonymous"
+    PATIENT = "patient"
+    STAFF = "staff"
+    GATEWAY = "gateway"
+    LINK = "link"
+    """The holder of a single-use viewer link: one exam, the maker's right and grade, for a short while."""
+
+
+class Role(StrEnum):
+    """Roles of staff. A role is a set of actions; see `rules.ROLE_ACTIONS`."""
+
+    PROVINCE_ADMIN = "province_admin"
+    HOSPITAL_ADMIN = "hospital_admin"
+    RADIOLOGIST = "radiologist"
+    REVIEWER = "reviewer"
+    CLINICIAN = "clinician"
+    QC_EXPERT = "qc_expert"
+
+
+class Action(StrEnum):
+    """What can be done. Routes declare one; the policy decides on it with the resource."""
+
+    EXAM_SEARCH = "exam.search"
+    EXAM_VIEW = "exam.view"
+    """See pictures, rendered to 8 bits."""
+    EXAM_ORIGINAL = "exam.original"
+    """Receive original or full-depth data (DICOMweb instances, frames, bulk data)."""
+    EXAM_UPLOAD = "exam.upload"
+    REPORT_READ = "report.read"
+    REPORT_WRITE = "report.write"
+    LINK_CREATE = "link.create"
+    IMPORT_REVIEW = "import.review"
+    """See what was kept aside at ingest."""
+    SESSION_MANAGE = "session.manage"
+    """Look at and end one's own session."""
+    IDENTITY_PROVE = "identity.prove"
+    """Add proof of identity to one's own session."""
+    AUDIT_READ = "audit.read"
+
+
+class Scenario(StrEnum):
+    """Why a decision was taken; recorded with every access."""
+
+    OWN_EXAM = "own-exam"
+    OWN_HOSPITAL = "own-hospital"
+    PROVINCE = "province"
+    VIEWER_LINK = "viewer-link"
+    GATEWAY = "gateway"
+    SELF = "self"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who acts. Holds no personal data: persons appear by blind keys."""
+
+    kind: Kind
+    subject: str
+    """Stable id: account name, patient account id, institution code, or exam id of a link."""
+    session: str = ""
+    institution: str = ""
+    roles: frozenset[Role] = frozenset()
+    persons: frozenset[str] = frozenset()
+    """Blind keys of the persons whose identity was proved in this session."""
+    exam: str = ""
+    """Public exam id that a link is bound to."""
+    grade: Grade = Grade.BROWSE
+
+
+ANONYMOUS = Principal(Kind.ANONYMOUS, "anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class ExamRef:
+    """What the policy must know of an exam."""
+
+    exam: str
+    """Public id."""
+    institution: str
+    person: str
+    """Blind key of the person examined; empty if the hospital recorded no identity."""
+    study_instance_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The outcome, with its scenario."""
+
+    allowed: bool
+    scenario: Scenario = Scenario.NONE
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a search may return: the policy as a filter. All None with `everything` False finds nothing."""
+
+    everything: bool = False
+    institution: str | None = None
+    persons: frozenset[str] = field(default_factory=frozenset)
+    exam: str | None = None

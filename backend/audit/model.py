@@ -18,7 +18,7 @@ class Origin:
     """The door: web, stream, dicomweb, dimse, command."""
 
 
-origin: ContextVar[Origin] = ContextVar("origin", default=Origin())
+origin: ContextVar[Origin] = ContextVar("origin", default=Origin())  # noqa: B039 - frozen
 """Set once where a request enters; read where it is recorded, so that rules need not hand it on."""
 
 

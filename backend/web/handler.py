@@ -144,9 +144,7 @@ class Handler(tornado.web.RequestHandler):
         elif isinstance(value, tornado.web.HTTPError):
             log.info("%s -> %s [%s]", self.request.method, value.status_code, self.request_id)
         else:
-            log.error(
-                "%s %s failed [%s]", self.request.method, self.route.pattern, self.request_id, exc_info=(typ, value, tb)
-            )
+            log.error("%s %s failed [%s]", self.request.method, self.route.pattern, self.request_id, exc_info=value)
 
 
 class NotFoundHandler(Handler):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tornado.web
+from tornado.routing import URLSpec
 
 from backend.access.model import Action
 from backend.platform.errors import YunyingError
@@ -84,8 +85,8 @@ def check(routes: Iterable[Route]) -> None:
                 raise UndeclaredRouteError(f"路由 {method} {route.pattern} 没有接口说明，服务拒绝启动。")
 
 
-def build(routes: Iterable[Route]) -> list[tornado.web.URLSpec]:
+def build(routes: Iterable[Route]) -> list[URLSpec]:
     """Tornado's specs of checked routes."""
     routes = list(routes)
     check(routes)
-    return [tornado.web.URLSpec(r.pattern, r.handler, {"route": r}) for r in routes]
+    return [URLSpec(r.pattern, r.handler, {"route": r}) for r in routes]

@@ -121,7 +121,7 @@ async def create_indexes(database: Database, schema: Schema) -> None:
 async def _lease(database: Database, clock: Clock) -> AsyncIterator[None]:
     """Holds the right to migrate; waits while another process has it, and takes it over when that one has died."""
     versions, holder = database.collection(VERSIONS), public_id()
-    while not await _take(versions, holder, clock):
+    while not await _take(versions, holder, clock):  # noqa: ASYNC110 - the holder is another process
         await asyncio.sleep(0.2)
     renewal = asyncio.create_task(_renew(versions, holder, clock))
     try:

@@ -49,7 +49,9 @@ def test_one_place_for_each_outside_thing(path: Path) -> None:
         assert not re.search(r"\bdatetime\.(now|utcnow)\(|\btime\.time\(", text), "clock.py alone asks the time of day"
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.name in ("model.py", "rules.py", "routes.py", "store.py")], ids=_name)
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if p.name in ("model.py", "rules.py", "routes.py", "store.py")], ids=_name
+)
 def test_rooms_of_a_capability(path: Path) -> None:
     imports = set(_imports(path))
     capability = path.parent.name
@@ -70,7 +72,9 @@ def test_locks_carry_no_address() -> None:
 
 
 def test_no_unfinished_places() -> None:
-    files = subprocess.run(["git", "ls-files", "*.py", "*.ts", "*.tsx"], cwd=ROOT, capture_output=True, text=True, check=True)
+    files = subprocess.run(
+        ["git", "ls-files", "*.py", "*.ts", "*.tsx"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     marks = re.compile(r"\bNotImplementedError\b|\bTO" + r"DO\b|\bFIX" + r"ME\b|pytest\.mark\.(skip|xfail)")
     found = [
         f"{name}:{number}"

@@ -199,10 +199,9 @@ def _read_secret(variable: str, path: str) -> str:
 
 def _parse(f: Any, value: Any) -> Any:
     """`value` as the field's type, within its bounds."""
-    kind = type(f.default)
-    if kind is Path:
+    if isinstance(f.default, Path):
         return Path(str(value)).expanduser()
-    if kind is int:
+    if isinstance(f.default, int):
         try:
             number = int(value)
         except (TypeError, ValueError):

@@ -1,0 +1,128 @@
+"""Stored values to 8 bit grey: modality transform, VOI, inversion, padding (PS3.3 C.11.1, C.11.2, C.11.6).
+
+The order is the standard's: modality LUT or rescale; VOI LUT or window; Presentation LUT Shape. The
+result is in P-Values scaled to 8 bits, for a display calibrated to PS3.14 or a browser's sRGB.
+Fractions round half up; inversion is 255 minus the rounded value; padding is black at last.
+"""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from render.errors import UnsupportedSyntax
+from render.transform import Lut, Transform, Window, check_grey
+
+Array = NDArray[Any]
+Levels = NDArray[np.uint8]
+
+_CHUNK = 1 << 20
+
+
+def modality_values(stored: Array, transform: Transform) -> NDArray[np.float64]:
+    """Output of the modality transform (e.g. Hounsfield units), float64, the shape of `stored`."""
+    if transform.modality_lut is not None:
+        return _looked_up(stored.astype(np.float64), transform.modality_lut)
+    return stored.astype(np.float64) * transform.slope + transform.intercept
+
+
+def grey_lut(transform: Transform, window: Window | None, dtype: Any = None) -> Levels:
+    """Grey level of every bit pattern of `dtype`: uint8[65536], or uint8[256] for 8 bit types.
+
+    Made for cv2.LUT, which indexes signed input by its bit pattern. With `window` None the first
+    VOI LUT applies, else the first window, else the full range of Bits Stored. Raises
+    UnsupportedSyntax for types beyond 16 bits, CorruptImage for colour.
+    """
+    check_grey(transform)
+    kind = np.dtype(transform.dtype if dtype is None else dtype)
+    if kind.kind not in "iu" or kind.itemsize > 2:
+        raise UnsupportedSyntax(f"no look-up table for {kind.name}")
+    patterns = np.arange(1 << (8 * kind.itemsize), dtype=f"u{kind.itemsize}").view(kind)
+    return _levels(patterns, transform, window, full_range(transform))
+
+
+def window_pixels(stored: Array, transform: Transform, window: Window | None = None) -> Levels:
+    """The picture of `stored`: (rows, columns) uint8; RGB (rows, columns, 3) passes unchanged.
+
+    Types up to 16 bits go through `grey_lut`, wider and floating ones through the same formulas in
+    float64. `window` None means as in `grey_lut`; where nothing tells a range, floating and 32 bit
+    pixels show from their lowest to their highest value.
+    """
+    if transform.colour or stored.ndim == 3:
+        return np.asarray(stored, dtype=np.uint8)
+    if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
+        return np.asarray(cv2.LUT(stored, grey_lut(transform, window, stored.dtype)))
+    span = value_range(stored, transform)
+    flat = stored.reshape(-1)
+    grey = np.empty(flat.shape, dtype=np.uint8)
+    for start in range(0, len(flat), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        grey[part] = _levels(flat[part], transform, window, span)
+    return grey.reshape(stored.shape)
+
+
+def full_range(transform: Transform) -> tuple[float, float]:
+    """Lowest and highest modality value that Bits Stored can hold."""
+    if transform.modality_lut is not None:
+        return 0.0, float((1 << transform.modality_lut.bits) - 1)
+    ends = [end * transform.slope + transform.intercept for end in transform.stored_range]
+    return min(ends), max(ends)
+
+
+def value_range(stored: Array, transform: Transform) -> tuple[float, float]:
+    """Lowest and highest modality value among the pixels that are finite and no padding."""
+    values = stored[np.isfinite(stored) & ~_padded(stored, transform)]
+    if values.size == 0:
+        return 0.0, 1.0
+    ends = modality_values(np.array([values.min(), values.max()]), transform)
+    return float(ends.min()), float(ends.max())
+
+
+def _levels(stored: Array, transform: Transform, window: Window | None, span: tuple[float, float]) -> Levels:
+    values = modality_values(stored, transform)
+    if window is None and transform.voi_luts:
+        shown = _scaled(_looked_up(values, transform.voi_luts[0]), transform.voi_luts[0].bits)
+    else:
+        chosen = window or next(iter(transform.windows), None)
+        shown = _linear_between(values, *span) if chosen is None else windowed(values, chosen)
+    grey = np.floor(np.nan_to_num(shown, nan=0.0) + 0.5).astype(np.uint8)
+    if transform.inverted:
+        grey = 255 - grey
+    if transform.padding is not None:
+        grey[_padded(stored, transform)] = 0
+    return grey
+
+
+def windowed(values: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
+    """PS3.3 C.11.2.1.2 and C.11.2.1.3 with the output range 0 to 255, not rounded."""
+    center, width = window.center, window.width
+    if window.function == "SIGMOID":
+        with np.errstate(over="ignore"):
+            return np.asarray(255.0 / (1.0 + np.exp(-4.0 * (values - center) / width)))
+    if window.function == "LINEAR_EXACT":
+        return np.clip(((values - center) / width + 0.5) * 255.0, 0.0, 255.0)
+    if width <= 1:
+        return np.where(values <= center - 0.5, 0.0, 255.0)
+    return np.clip(((values - (center - 0.5)) / (width - 1.0) + 0.5) * 255.0, 0.0, 255.0)
+
+
+def _linear_between(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
+    return np.clip((values - low) * (255.0 / ((high - low) or 1.0)), 0.0, 255.0)
+
+
+def _looked_up(values: NDArray[np.float64], lut: Lut) -> NDArray[np.float64]:
+    entries = lut.entries
+    places = np.clip(np.floor(np.nan_to_num(values)) - lut.first, 0, len(entries) - 1)
+    return np.asarray(entries[places.astype(np.int64)], dtype=np.float64)
+
+
+def _scaled(outputs: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
+    return np.clip(outputs * (255.0 / ((1 << bits) - 1)), 0.0, 255.0)
+
+
+def _padded(stored: Array, transform: Transform) -> NDArray[np.bool_]:
+    if transform.padding is None:
+        return np.zeros(stored.shape, dtype=np.bool_)
+    low, high = transform.padding
+    return (stored >= low) & (stored <= high)

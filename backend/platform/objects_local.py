@@ -141,16 +141,8 @@ class LocalObjects:
         top = self._path(prefix) if prefix else self._root
         walk = os.walk(top)
         while step := await self._in_thread(lambda: next(walk, None)):
-            for info in await self._in_thread(lambda step=step: list(self._infos(*step))):  # type: ignore[misc]
+            for info in await self._in_thread(lambda step=step: _infos(self._root, *step)):  # type: ignore[misc]
                 yield info
-
-    def _infos(self, folder: str, folders: list[str], names: list[str]) -> Iterator[ObjectInfo]:
-        relative = Path(folder).relative_to(self._root)
-        if relative == Path():
-            folders.remove(TEMPORARY)
-        for name in names:
-            with suppress(FileNotFoundError):
-                yield ObjectInfo(str(relative / name), Path(folder, name).stat().st_size)
 
     async def check_health(self) -> None:
         """Writes durably, reads back and removes a small object."""
@@ -288,6 +280,17 @@ def _read(descriptor: int, start: int, length: int) -> bytes:
         start += len(piece)
         length -= len(piece)
     return b"".join(pieces)
+
+
+def _infos(root: Path, folder: str, folders: list[str], names: list[str]) -> list[ObjectInfo]:
+    """The objects of one step of a walk; the temporary folder is left out of the steps to come."""
+    relative, found = Path(folder).relative_to(root), []
+    if relative == Path():
+        folders.remove(TEMPORARY)
+    for name in names:
+        with suppress(FileNotFoundError):
+            found.append(ObjectInfo(str(relative / name), Path(folder, name).stat().st_size))
+    return found
 
 
 async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

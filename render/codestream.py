@@ -43,6 +43,8 @@ class Jpeg2000Header:
     precision: int
     signed: bool
     component_transform: bool
+    reversible: bool
+    """True for the 5-3 wavelet, False for the 9-7 of lossy coding."""
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
@@ -131,22 +133,24 @@ def jpeg2000_header(data: bytes, limits: Limits) -> tuple[int, Jpeg2000Header]:
     if len(depths) > 1 or steps != {b"\1\1"}:
         raise UnsupportedSyntax("JPEG 2000 components of different form")
     (depth,) = depths
+    transform, reversible = _coding_style(data, start + 4 + length)
     header = Jpeg2000Header(
         rows=y1 - y0,
         columns=x1 - x0,
         components=components,
         precision=(depth & 0x7F) + 1,
         signed=bool(depth & 0x80),
-        component_transform=_component_transform(data, start + 4 + length),
+        component_transform=transform,
+        reversible=reversible,
     )
     return start, header
 
 
-def _component_transform(data: bytes, position: int) -> bool:
-    """Multiple component transformation of the COD segment (SGcod, fourth byte after Scod)."""
+def _coding_style(data: bytes, position: int) -> tuple[bool, bool]:
+    """Whether the COD segment names a component transformation, and the reversible wavelet."""
     while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] not in (0x90, 0xD9):
         (length,) = struct.unpack_from(">H", data, position + 2)
-        if data[position + 1] == 0x52 and position + 9 <= len(data):
-            return data[position + 8] != 0
+        if data[position + 1] == 0x52 and position + 14 <= len(data):
+            return data[position + 8] != 0, data[position + 13] == 1
         position += 2 + length
     raise CorruptImage("no JPEG 2000 COD")

@@ -176,7 +176,10 @@ def _jpeg_2000(data: bytes, form: ImageFormat, limits: Limits) -> Array:
 def _htj2k(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     start, header = jpeg2000_header(data, limits)
     _check_size(header.rows, header.columns, header.components, form)
-    return _conformed(imagecodecs.htj2k_decode(data[start:]), header, form)
+    if header.reversible:
+        return _conformed(imagecodecs.htj2k_decode(data[start:]), header, form)
+    # OpenJPH as bound here lets lossy values that leave the range wrap around; OpenJPEG clips them.
+    return _conformed(imagecodecs.jpeg2k_decode(data[start:], numthreads=1), header, form)
 
 
 def _conformed(decoded: Array, header: Jpeg2000Header, form: ImageFormat) -> Array:

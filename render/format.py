@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from render.errors import CorruptImage, LimitExceeded, NotAnImage, UnsupportedSyntax
-from render.header import integer, text, value
+from render.header import integer, present, text
 from render.limits import Limits
 
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
@@ -71,8 +71,8 @@ def describe(dataset: Dataset, limits: Limits = Limits()) -> ImageFormat:  # noq
     """
     rows, columns = integer(dataset, "Rows"), integer(dataset, "Columns")
     if not rows or not columns:
-        if value(dataset, "Rows") is None and "Rows" in dataset and "PixelData" in dataset:
-            raise CorruptImage("Rows or Columns cannot be read")
+        if present(dataset, "Rows") or present(dataset, "Columns"):
+            raise CorruptImage("Rows or Columns cannot be read or are 0")
         raise NotAnImage("no Rows and Columns")
     samples = integer(dataset, "SamplesPerPixel") or 1
     allocated = integer(dataset, "BitsAllocated")
@@ -115,11 +115,11 @@ def _transfer_syntax(dataset: Dataset) -> str:
 
 def _frames(dataset: Dataset) -> int:
     frames = integer(dataset, "NumberOfFrames")
-    if frames is None or frames == 0:
-        return 1
-    if frames < 0:
+    if frames is None and present(dataset, "NumberOfFrames"):
+        raise CorruptImage("Number of Frames cannot be read")
+    if frames is not None and frames < 0:
         raise CorruptImage(f"Number of Frames is {frames}")
-    return frames
+    return frames or 1
 
 
 def _photometric(dataset: Dataset, samples: int) -> str:

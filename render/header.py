@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 
@@ -16,6 +17,17 @@ def value(dataset: Dataset, keyword: str) -> Any:
     if found is None or (isinstance(found, str | bytes | Sequence) and len(found) == 0):
         return None
     return found
+
+
+def present(dataset: Dataset, keyword: str) -> bool:
+    """True where the attribute is there and not empty, whether or not it can be parsed."""
+    if keyword not in dataset:
+        return False
+    try:
+        held = dataset.get_item(tag_for_keyword(keyword) or 0).value
+    except Exception:  # what cannot even be looked at is there, and broken
+        return True
+    return held is not None and held not in (b"", "")
 
 
 def text(dataset: Dataset, keyword: str, default: str = "") -> str:

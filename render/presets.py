@@ -66,7 +66,7 @@ def default_window(
     transform = source.transform() if isinstance(source, Image) else source
     if isinstance(source, Image):
         modality = modality or source.format.modality
-    if transform.colour or transform.voi_luts:
+    if transform.colour or transform.voi_luts or transform.bits_stored == 1:
         return None
     if transform.windows:
         return transform.windows[0]
@@ -97,6 +97,8 @@ def _by_percentiles(pixels: NDArray[Any], transform: Transform) -> Window | None
     if sample.size == 0:
         return None
     low, high = sorted(np.percentile(modality_values(sample, transform), _PERCENTILES))
+    if high == low:
+        return None
     if high - low < 1:
-        return Window(float(low + high) / 2, float(high - low) or 1.0, function="LINEAR_EXACT")
+        return Window(float(low + high) / 2, float(high - low), function="LINEAR_EXACT")
     return Window(float(low + high) / 2, float(high - low))

@@ -82,6 +82,13 @@ class Unsupported(YunyingError):
     default_text = "不支持该格式。"
 
 
+class NotAcceptable(YunyingError):
+    """None of the representations that the client accepts can be made. Details carry `acceptable`."""
+
+    code = "not-acceptable"
+    default_text = "无法按所要求的格式（Accept）返回该资源。"
+
+
 class Unavailable(YunyingError):
     """Something that this depends on is down for the moment. Details may carry `retry_after` in seconds."""
 

@@ -13,6 +13,7 @@ _STATUS: tuple[tuple[type[errors.YunyingError], int], ...] = (
     (errors.Unauthenticated, 401),
     (errors.Forbidden, 403),
     (errors.NotFound, 404),
+    (errors.NotAcceptable, 406),
     (errors.Conflict, 409),
     (errors.Gone, 410),
     (errors.TooLarge, 413),

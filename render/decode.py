@@ -23,6 +23,7 @@ Array = NDArray[Any]
 NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _JPEG = "1.2.840.10008.1.2.4."
+_END_OF_IMAGE = b"\xff\xd9"
 _SAME_COLOUR = {1: None, 3: "RGB"}
 """Colour space to name as both input and output, so that the codec converts nothing."""
 
@@ -163,8 +164,25 @@ def _jpeg_ls(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     _check_size(header.rows, header.columns, header.components, form)
     if header.process != 0xF7:
         raise UnsupportedSyntax(f"JPEG process 0x{header.process:02x} in a JPEG-LS syntax")
-    decoded = imagecodecs.jpegls_decode(data[header.start :])
-    return _to_rgb(np.asarray(decoded), form, header.components == 3 and _luma_and_chroma(header, form))
+    decoded = _decode_jpeg_ls(data[header.start :])
+    return _to_rgb(decoded, form, header.components == 3 and _luma_and_chroma(header, form))
+
+
+def _decode_jpeg_ls(stream: bytes) -> Array:
+    """CharLS, kept from two of its habits.
+
+    At the end of a stream without EOI it counts zero bits for seconds: so there is always an EOI. It
+    refuses zero bytes between the last scan and EOI, which WG-04's own samples have: so a refused
+    stream is tried once more without them.
+    """
+    end = stream.rfind(_END_OF_IMAGE)
+    body = stream if end < 0 else stream[:end]
+    try:
+        return np.asarray(imagecodecs.jpegls_decode(body + _END_OF_IMAGE))
+    except RuntimeError:
+        if not body.endswith(b"\0"):
+            raise
+        return np.asarray(imagecodecs.jpegls_decode(body.rstrip(b"\0") + _END_OF_IMAGE))
 
 
 def _jpeg_2000(data: bytes, form: ImageFormat, limits: Limits) -> Array:
@@ -207,13 +225,12 @@ def _run_length(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     _check_density(data, form, 64)
     if int.from_bytes(data[:4], "little") != width * form.samples:
         raise CorruptImage("RLE header of a wrong number of segments")
-    plain = np.frombuffer(imagecodecs.dicomrle_decode(data, dtype=f"<u{width}"), f"<u{width}")
-    count = form.rows * form.columns
-    if len(plain) < count * form.samples:
+    planes: Array = np.empty((form.samples, form.rows, form.columns), dtype=f"<u{width}")
+    room = planes.reshape(-1).view(np.uint8).data
+    if len(imagecodecs.dicomrle_decode(data, dtype=planes.dtype, out=room)) < planes.nbytes:
         raise CorruptImage("the RLE frame ends early")
-    planes = plain[: count * form.samples].reshape(form.samples, form.rows, form.columns)
     if form.samples == 1:
-        return np.asarray(planes[0])
+        return planes.reshape(form.rows, form.columns)
     ybr = form.photometric.startswith("YBR_FULL")
     return _to_rgb(np.ascontiguousarray(planes.transpose(1, 2, 0)), form, ybr)
 

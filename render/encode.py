@@ -24,8 +24,13 @@ def encode_jpeg(pixels: NDArray[Any], quality: int = 85) -> bytes:
 
 
 def encode_png(pixels: NDArray[Any]) -> bytes:
-    """Lossless PNG of (rows, columns) grey or (rows, columns, 3) RGB uint8, without gamma or profile."""
-    return _encoded(".png", pixels, [])
+    """Lossless PNG of (rows, columns) grey or (rows, columns, 3) RGB uint8, without gamma or profile.
+
+    Grey takes OpenCV's run-length strategy (half the time of deflate level 1 and fewer bytes). Colour
+    here is mostly ultrasound with flat areas and text, which deflate level 1 makes a third smaller.
+    """
+    deflate = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
+    return _encoded(".png", pixels, deflate if pixels.ndim == 3 else [])
 
 
 def _encoded(kind: str, pixels: NDArray[Any], settings: list[int]) -> bytes:

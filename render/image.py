@@ -138,10 +138,11 @@ def _within_bits(raw: Array, form: ImageFormat) -> Array:
     shift = form.high_bit + 1 - form.bits_stored
     if shift:
         pattern = pattern >> np.uint8(shift)
-    if form.bits_stored < 8 * width:
-        mask = (1 << form.bits_stored) - 1
-        pattern = pattern & pattern.dtype.type(mask)
-    return pattern
+    if form.bits_stored == 8 * width:
+        return pattern
+    mask = pattern.dtype.type((1 << form.bits_stored) - 1)
+    masked: Array = np.bitwise_and(pattern, mask, out=pattern if pattern.flags.writeable else None)
+    return masked
 
 
 def _signed(pattern: Array, form: ImageFormat) -> Array:
@@ -152,4 +153,6 @@ def _signed(pattern: Array, form: ImageFormat) -> Array:
     spare = 8 * pattern.dtype.itemsize - form.bits_stored
     if not spare:
         return values
-    return (values << spare) >> spare
+    np.left_shift(values, spare, out=values)
+    np.right_shift(values, spare, out=values)
+    return values

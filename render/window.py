@@ -16,15 +16,19 @@ from render.transform import Lut, Transform, Window, check_grey
 
 Array = NDArray[Any]
 Levels = NDArray[np.uint8]
+Values = NDArray[np.float64]
 
 _CHUNK = 1 << 20
 
 
-def modality_values(stored: Array, transform: Transform) -> NDArray[np.float64]:
+def modality_values(stored: Array, transform: Transform) -> Values:
     """Output of the modality transform (e.g. Hounsfield units), float64, the shape of `stored`."""
+    values: Values = stored.astype(np.float64)
     if transform.modality_lut is not None:
-        return _looked_up(stored.astype(np.float64), transform.modality_lut)
-    return stored.astype(np.float64) * transform.slope + transform.intercept
+        return _looked_up(values, transform.modality_lut)
+    values *= transform.slope
+    values += transform.intercept
+    return values
 
 
 def grey_lut(transform: Transform, window: Window | None, dtype: Any = None) -> Levels:
@@ -82,43 +86,54 @@ def value_range(stored: Array, transform: Transform) -> tuple[float, float]:
 def _levels(stored: Array, transform: Transform, window: Window | None, span: tuple[float, float]) -> Levels:
     values = modality_values(stored, transform)
     if window is None and transform.voi_luts:
-        shown = _scaled(_looked_up(values, transform.voi_luts[0]), transform.voi_luts[0].bits)
+        lut = transform.voi_luts[0]
+        shown = _looked_up(values, lut)
+        shown *= 255.0 / ((1 << lut.bits) - 1)
     else:
         chosen = window or next(iter(transform.windows), None)
         shown = _linear_between(values, *span) if chosen is None else windowed(values, chosen)
-    grey = np.floor(np.nan_to_num(shown, nan=0.0) + 0.5).astype(np.uint8)
+    if stored.dtype.kind == "f":
+        np.nan_to_num(shown, copy=False, nan=0.0)
+    np.clip(shown, 0.0, 255.0, out=shown)
+    shown += 0.5
+    # The values are not negative, so the cast truncates as floor would.
+    grey: Levels = shown.astype(np.uint8)
     if transform.inverted:
-        grey = 255 - grey
+        np.subtract(255, grey, out=grey)
     if transform.padding is not None:
         grey[_padded(stored, transform)] = 0
     return grey
 
 
-def windowed(values: NDArray[np.float64], window: Window) -> NDArray[np.float64]:
-    """PS3.3 C.11.2.1.2 and C.11.2.1.3 with the output range 0 to 255, not rounded."""
+def windowed(values: Values, window: Window) -> Values:
+    """PS3.3 C.11.2.1.2 and C.11.2.1.3 with the output range 0 to 255, neither clipped nor rounded.
+
+    Works in place: `values` are used up.
+    """
     center, width = window.center, window.width
     if window.function == "SIGMOID":
         with np.errstate(over="ignore"):
             return np.asarray(255.0 / (1.0 + np.exp(-4.0 * (values - center) / width)))
-    if window.function == "LINEAR_EXACT":
-        return np.clip(((values - center) / width + 0.5) * 255.0, 0.0, 255.0)
-    if width <= 1:
+    if window.function == "LINEAR" and width <= 1:
         return np.where(values <= center - 0.5, 0.0, 255.0)
-    return np.clip(((values - (center - 0.5)) / (width - 1.0) + 0.5) * 255.0, 0.0, 255.0)
+    exact = window.function == "LINEAR_EXACT"
+    values -= center if exact else center - 0.5
+    values /= width if exact else width - 1.0
+    values += 0.5
+    values *= 255.0
+    return values
 
 
-def _linear_between(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    return np.clip((values - low) * (255.0 / ((high - low) or 1.0)), 0.0, 255.0)
+def _linear_between(values: Values, low: float, high: float) -> Values:
+    values -= low
+    values *= 255.0 / ((high - low) or 1.0)
+    return values
 
 
-def _looked_up(values: NDArray[np.float64], lut: Lut) -> NDArray[np.float64]:
+def _looked_up(values: Values, lut: Lut) -> Values:
     entries = lut.entries
     places = np.clip(np.floor(np.nan_to_num(values)) - lut.first, 0, len(entries) - 1)
     return np.asarray(entries[places.astype(np.int64)], dtype=np.float64)
-
-
-def _scaled(outputs: NDArray[np.float64], bits: int) -> NDArray[np.float64]:
-    return np.clip(outputs * (255.0 / ((1 << bits) - 1)), 0.0, 255.0)
 
 
 def _padded(stored: Array, transform: Transform) -> NDArray[np.bool_]:

@@ -69,7 +69,10 @@ def _swapped_bytes(data: memoryview, start: int, size: int) -> Array:
     even = start - start % 2
     stop = min(start + size + (start + size) % 2, len(data) - len(data) % 2)
     words = np.frombuffer(data[even:stop], ">u2").astype("<u2").view(np.uint8)
-    return words[start - even : start - even + size].copy()
+    found = words[start - even : start - even + size]
+    if len(found) < size:
+        raise CorruptImage("big endian words of an odd number of bytes")
+    return found.copy()
 
 
 def encapsulated_frame(data: bytes, form: ImageFormat, limits: Limits) -> Array:

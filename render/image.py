@@ -82,6 +82,16 @@ class Image:
         (rows, columns, 3) uint8 RGB. Raises CorruptImage, UnsupportedSyntax or LimitExceeded.
         """
         self._check_index(index)
+        try:
+            return self._decoded(index)
+        except RenderError:
+            raise
+        except MemoryError as error:
+            raise LimitExceeded("not enough memory for the frame") from error
+        except Exception as error:  # what the checks above it did not foresee is still no picture
+            raise CorruptImage(f"the frame cannot be decoded ({type(error).__name__})") from error
+
+    def _decoded(self, index: int) -> Array:
         form = self.format
         if self.encapsulated:
             raw = encapsulated_frame(self.frame_bytes(index), form, self._limits)

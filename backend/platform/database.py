@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from bson import Binary, Int64, ObjectId
 from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError
@@ -94,6 +95,11 @@ class Database:
         """The collection of that name; nothing is sent yet."""
         return Collection(self._raw[name], name, self._seconds)
 
+    def raw_collection(self, name: str) -> Collection:
+        """The same collection, its documents as the bytes that the server sent: for copies that must be exact."""
+        options: Any = CodecOptions(document_class=RawBSONDocument)
+        return Collection(self._raw.get_collection(name, codec_options=options), name, self._seconds)
+
     async def ping(self) -> None:
         """One round trip. Raises DatabaseUnavailable."""
         async with limited(self._seconds):
@@ -165,7 +171,7 @@ class Database:
         Raises DatabaseUnavailable when conflicts do not end, and whatever else `work` raises.
         """
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + _TRANSACTION_SECONDS
+        start = loop.time()
         pause = 0.004
         while True:
             try:
@@ -174,7 +180,9 @@ class Database:
             except (PyMongoError, DatabaseUnavailable) as error:
                 if not _has_label(error, "TransientTransactionError"):
                     raise
-                if loop.time() > deadline:
+                # A conflict passes; a database that is away should be told of at once.
+                patience = self._seconds if isinstance(error, DatabaseUnavailable) else _TRANSACTION_SECONDS
+                if loop.time() - start > patience:
                     raise DatabaseUnavailable(retry_after=2) from error
             await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - spreads rivals, guards nothing
             pause = min(pause * 2, 0.5)

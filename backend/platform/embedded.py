@@ -17,9 +17,10 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from backend.platform.clock import Clock, SystemClock
-from backend.platform.database import Database
+from backend.platform.database import Database, OperationFailure
 from backend.platform.errors import DatabaseUnavailable, YunyingError
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ class EmbeddedOptions:
     cache_size: str = "512M"
     health_seconds: float = 5.0
     """Time between two health checks, each a durable write."""
+    silent_seconds: float = 60.0
+    """How long it may neither answer nor use the processor (as for an index) before it is started again."""
     low_space_bytes: int = 256 << 20
     """Below this much free space a warning is logged; the object store stops to take objects at its own reserve."""
 
@@ -74,6 +77,7 @@ class EmbeddedDatabase:
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
+        self._ticks = 0
         self.restarts = 0
         """How often the server was started again."""
 
@@ -186,19 +190,25 @@ class EmbeddedDatabase:
             database.close()
 
     async def _watch(self) -> None:
-        """Restarts the server when it exits or when two writes in a row fail, after ever longer pauses."""
-        pause, failures = 0.1, 0
+        """Starts the server again when it ended, when it refuses writes, or when it has been silent for long."""
+        pause, refusals, silent_since = 0.1, 0, 0.0
         while True:
-            exited = await self._exited_within(self._options.health_seconds)
-            if not exited:
-                failures = 0 if await self._healthy() else failures + 1
-                pause = 0.1 if failures == 0 else pause
-                if failures < 2:
+            if not await self._exited_within(self._options.health_seconds):
+                health = await self._health()
+                if health == "well":
+                    pause, refusals, silent_since = 0.1, 0, 0.0
                     continue
-            log.error("The embedded database %s; it is started again.", "ended" if exited else "no longer writes")
+                refusals += health == "refuses"
+                if health == "silent" and self._busy():
+                    silent_since = 0.0
+                    continue
+                silent_since = silent_since or self._clock.monotonic()
+                if refusals < 2 and self._clock.monotonic() - silent_since < self._options.silent_seconds:
+                    continue
+            log.error("The embedded database ended or no longer writes; it is started again.")
             await self._end(at_once=True)
             await asyncio.sleep(pause)
-            pause, failures = min(pause * 2, _LONGEST_PAUSE), 1
+            pause, refusals, silent_since = min(pause * 2, _LONGEST_PAUSE), 0, 0.0
             self.restarts += 1
             try:
                 await self._launch()
@@ -213,14 +223,24 @@ class EmbeddedDatabase:
             return True
         return False
 
-    async def _healthy(self) -> bool:
+    async def _health(self) -> Literal["well", "refuses", "silent"]:
+        """Refusing (a full disk, a panic of its storage) does not pass by itself; silence may be a long index build."""
         if shutil.disk_usage(self._folder).free < self._options.low_space_bytes:
             log.warning("The disk of the embedded database is almost full.")
         try:
             await self._check()
-        except DatabaseUnavailable:
+        except DatabaseUnavailable as error:
+            return "refuses" if isinstance(error.__cause__, OperationFailure) else "silent"
+        return "well"
+
+    def _busy(self) -> bool:
+        """Whether the server has used the processor since the last call, as far as the system tells."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
             return False
-        return True
+        before, self._ticks = self._ticks, int(fields[11]) + int(fields[12])
+        return self._ticks > before + 1
 
     async def _end(self, *, at_once: bool = False) -> None:
         """Ends the server; every acknowledged write is on disk already, so that killing it is safe."""

@@ -134,7 +134,7 @@ class LocalObjects:
         path = self._path(key)
         with suppress(ObjectMissing):
             await self._in_thread(path.unlink)
-            await self._in_thread(lambda: _sync_folder(path.parent))
+            await self._in_thread(lambda: sync_folder(path.parent))
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """All objects below `prefix`/."""
@@ -215,7 +215,7 @@ class _Upload:
         with suppress(FileNotFoundError):
             if target.stat().st_size == self._size:
                 # Another process may have renamed it a moment ago and not yet made the name durable.
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
                 return ObjectInfo(key, self._size, self._hash.hexdigest(), existed=True)
         return self.commit(key)
 
@@ -225,7 +225,7 @@ class _Upload:
         except FileNotFoundError:
             _make_folders(target.parent)
             self._temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def close(self) -> None:
         """Removes what was not committed."""
@@ -306,7 +306,8 @@ async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield b"".join(held)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -321,7 +322,7 @@ def _make_folders(folder: Path) -> None:
         missing.append(missing[-1].parent)
     for each in reversed(missing):
         each.mkdir(exist_ok=True)
-        _sync_folder(each.parent)
+        sync_folder(each.parent)
 
 
 def _remove_if_dead(path: Path) -> bool:

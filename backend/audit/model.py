@@ -36,3 +36,35 @@ class Entry:
     allowed: bool
     reason: str
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry in its place in a chain."""
+
+    chain: str
+    sequence: int
+    """Counts from 0."""
+    previous: str
+    digest: str
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where a chain is broken."""
+
+    chain: str
+    sequence: int
+    what: str
+    """`changed`: content, place or predecessor are not what was written; `missing`: an entry was removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of checking all chains."""
+
+    entries: int
+    """How many were found right, up to the fault if there is one."""
+    chains: int
+    fault: Fault | None = None

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from typing import Protocol
 
@@ -14,9 +15,10 @@ from backend.access.rules import decide, decide_action
 from backend.platform.clock import Clock
 from backend.platform.errors import Forbidden, NotFound, Unauthenticated
 
-from .model import Entry, origin
+from .model import Entry, Fault, Link, Verdict, origin
 
 GENESIS = "0" * 64
+_BATCH = 500
 
 
 def chain_hash(key: bytes, previous: str, chain: str, sequence: int, entry: Entry) -> str:
@@ -28,8 +30,12 @@ def chain_hash(key: bytes, previous: str, chain: str, sequence: int, entry: Entr
 class TrailStore(Protocol):
     """Where entries are kept."""
 
-    async def append(self, chain: str, sequence: int, previous: str, digest: str, entry: Entry) -> None:
-        """Writes one entry durably."""
+    async def append(self, links: Sequence[Link]) -> None:
+        """Writes them durably, in order."""
+        ...
+
+    def walk(self) -> AsyncIterator[Link]:
+        """All links, chain by chain, each by rising sequence."""
         ...
 
 
@@ -37,19 +43,79 @@ class Trail:
     """Appends entries to this process's own chain.
 
     Each process has a chain of its own (its first entry follows `GENESIS`), so that many processes write without waiting for each other.
+    Entries that come while a write is under way go together into the next one.
     """
 
     def __init__(self, store: TrailStore, key: bytes, chain: str) -> None:
-        self._store, self._key, self._chain = store, key, chain
+        self._store, self._key, self._base = store, key, chain
+        self._chain, self._breaks = chain, 0
         self._sequence, self._head = 0, GENESIS
-        self._lock = asyncio.Lock()
+        self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
+        self._writer: asyncio.Task[None] | None = None
 
     async def append(self, entry: Entry) -> None:
         """Records the entry durably; an access whose record fails must not happen, so errors propagate."""
-        async with self._lock:
-            digest = chain_hash(self._key, self._head, self._chain, self._sequence, entry)
-            await self._store.append(self._chain, self._sequence, self._head, digest, entry)
-            self._sequence, self._head = self._sequence + 1, digest
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, future))
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.create_task(self._write())
+        await future
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+            links = self._link([entry for entry, _ in batch])
+            try:
+                await self._store.append(links)
+            except BaseException as error:
+                self._begin_anew()
+                _settle([future for _, future in batch], error if isinstance(error, Exception) else None)
+                if not isinstance(error, Exception):
+                    raise
+            else:
+                self._sequence, self._head = self._sequence + len(links), links[-1].digest
+                _settle([future for _, future in batch], None)
+
+    def _link(self, entries: Sequence[Entry]) -> list[Link]:
+        links, previous = [], self._head
+        for number, entry in enumerate(entries, self._sequence):
+            digest = chain_hash(self._key, previous, self._chain, number, entry)
+            links.append(Link(self._chain, number, previous, digest, entry))
+            previous = digest
+        return links
+
+    def _begin_anew(self) -> None:
+        """After a write whose outcome is unknown the old chain ends, wherever it ended, and a new one begins."""
+        self._breaks += 1
+        self._chain, self._sequence, self._head = f"{self._base}.{self._breaks}", 0, GENESIS
+
+
+def _settle(futures: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+async def verify(store: TrailStore, key: bytes) -> Verdict:
+    """Walks all chains; the verdict names the first entry that is changed, missing or out of its place.
+
+    Entries cut off at the end of a chain leave no trace in it: that takes heads kept outside the database.
+    """
+    checked, chains = 0, 0
+    chain, expected, head = None, 0, GENESIS
+    async for link in store.walk():
+        if link.chain != chain:
+            chain, expected, head, chains = link.chain, 0, GENESIS, chains + 1
+        if link.sequence != expected:
+            return Verdict(checked, chains, Fault(link.chain, expected, "missing"))
+        if link.previous != head or chain_hash(key, head, link.chain, expected, link.entry) != link.digest:
+            return Verdict(checked, chains, Fault(link.chain, expected, "changed"))
+        checked, expected, head = checked + 1, expected + 1, link.digest
+    return Verdict(checked, chains)
 
 
 class Guard:

@@ -49,6 +49,8 @@ class Operation:
     answer: dict[str, Any] | None = None
     """JSON schema of a good answer."""
     answer_type: str = "application/json"
+    status: int = 200
+    """The status of a good answer."""
 
 
 @dataclass(frozen=True, slots=True)

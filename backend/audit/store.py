@@ -1,0 +1,65 @@
+"""Collection `audit`: append-only, one document an entry; `_id` is `{chain}/{sequence}`, so that a place is taken once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from backend.platform.database import Database, Document, Query
+from backend.platform.schema import Index, Schema
+
+from .model import Entry, Link, Origin
+
+_AUDIT = "audit"
+_EXAMPLE = {"$gte": datetime(2000, 1, 1, tzinfo=UTC)}
+
+
+def _of(field: str, value: str, since: datetime, limit: int) -> Query:
+    return Query(_AUDIT, {field: value, "time": {"$gte": since}}, sort=("-time", "-_id"), limit=limit)
+
+
+SCHEMA = Schema(
+    _AUDIT,
+    indexes=(
+        Index(("resource", "-time", "-_id")),
+        Index(("subject", "-time", "-_id")),
+        Index(("institution", "-time", "-_id")),
+    ),
+    queries={field: _of(field, "-", _EXAMPLE["$gte"], 100) for field in ("resource", "subject", "institution")},
+)
+
+
+class AuditStore:
+    """Writes and reads entries; changes none."""
+
+    def __init__(self, database: Database) -> None:
+        self._audit = database.collection(_AUDIT)
+
+    async def append(self, links: Sequence[Link]) -> None:
+        """Writes them durably, in order."""
+        await self._audit.insert_many([_document(link) for link in links])
+
+    async def walk(self) -> AsyncIterator[Link]:
+        """All links, chain by chain, each by rising sequence."""
+        async for row in self._audit.iterate({}, sort=("_id",)):
+            yield _link(row)
+
+    async def of(self, field: str, value: str, since: datetime, limit: int = 100) -> list[Entry]:
+        """Entries of a `resource` (who opened this exam), `subject` or `institution` since then, newest first."""
+        return [_link(row).entry for row in await self._audit.run(_of(field, value, since, limit))]
+
+
+def _document(link: Link) -> Document:
+    place = {"_id": f"{link.chain}/{link.sequence:012d}", "chain": link.chain, "sequence": link.sequence}
+    return {**place, "previous": link.previous, "hash": link.digest, **asdict(link.entry)}
+
+
+def _link(row: Document) -> Link:
+    fields = {
+        name: row[name]
+        for name in ("time", "subject", "kind", "action", "resource", "institution", "scenario", "allowed", "reason")
+    }
+    return Link(
+        row["chain"], row["sequence"], row["previous"], row["hash"], Entry(**fields, origin=Origin(**row["origin"]))
+    )

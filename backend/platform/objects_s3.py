@@ -97,7 +97,7 @@ class S3Objects:
                 await self._put(temporary, hashed.follow(_chained(start, source)))
             return await self._adopt(temporary, prefix, hashed)
         finally:
-            with suppress(BaseError):
+            with suppress(ObjectMissing, StorageUnavailable), _typed_errors():
                 await obstore.delete_async(self._store, temporary)
 
     def put_addressed_sync(self, prefix: str, pieces: Iterable[bytes]) -> ObjectInfo:
@@ -233,7 +233,7 @@ class _Hashed:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self.size = 0
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
 
     def feed(self, piece: bytes) -> bytes:
         """The piece, counted."""
@@ -246,7 +246,7 @@ class _Hashed:
         try:
             async for piece in body:
                 yield self.feed(piece)
-        except BaseException as error:
+        except Exception as error:
             self.error = error
             raise
 
@@ -259,11 +259,12 @@ class _Hashed:
 def _typed_errors(hashed: _Hashed | None = None) -> Iterator[None]:
     try:
         yield
-    except NotFoundError as error:
-        raise ObjectMissing from error
-    except BaseError as error:
+    except (BaseError, OSError) as error:
         if hashed is not None and hashed.error is not None:
             raise hashed.error from None
+        # obstore tells a missing object by the built-in exception.
+        if isinstance(error, NotFoundError | FileNotFoundError):
+            raise ObjectMissing from error
         if any(word in str(error) for word in _FULL_WORDS):
             raise StorageFull from error
         raise StorageUnavailable(retry_after=5) from error

@@ -47,7 +47,8 @@ def test_nodules_have_the_size_and_the_value_that_the_truth_tells() -> None:
         column, row = round((nodule.x - left) / spacing), round((nodule.y - top) / spacing)
         reach = max(1, int(nodule.diameter / 4 / spacing))
         core = hounsfield(middle)[row - reach : row + reach + 1, column - reach : column + reach + 1]
-        assert abs(np.median(core) - nodule.hu) < 30
+        # Noise of 16 HU is correlated, so that nine pixels average little of it away.
+        assert abs(np.median(core) - nodule.hu) < 50
         half = int(nodule.diameter / 2 / spacing) + 2
         around = hounsfield(middle)[row - half : row + half + 1, column - half : column + half + 1]
         area = (around > (nodule.hu - 860) / 2).sum() * spacing**2

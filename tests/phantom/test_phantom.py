@@ -35,7 +35,7 @@ def hounsfield(dataset: pydicom.Dataset) -> np.ndarray:
 
 
 def test_nodules_have_the_size_and_the_value_that_the_truth_tells() -> None:
-    request = PhantomRequest(slices=150, rows=256, columns=256)
+    request = PhantomRequest(slices=100)
     truth = ground_truth(request)
     assert len(truth) == 6
     slices = [read(part10(dataset)) for dataset in generate(request)]

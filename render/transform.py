@@ -11,7 +11,10 @@ from pydicom.dataset import Dataset
 from render.errors import CorruptImage
 from render.format import GREY, describe
 from render.header import functional_group, integer, items, number, numbers, text, texts, value
+from render.limits import Limits
 
+_HEADER_ONLY = Limits(max_pixels=1 << 32, max_frames=1 << 31, max_frame_bytes=1 << 40)
+"""No pixel is touched here, so only what the attributes themselves can hold is a limit."""
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
@@ -105,15 +108,17 @@ def transform_of(dataset: Dataset, index: int = 0) -> Transform:
 
     Raises what `describe` raises. A malformed window or look-up table counts as absent.
     """
-    form = describe(dataset)
+    form = describe(dataset, _HEADER_ONLY)
     base = Transform(dtype=form.dtype, bits_stored=form.bits_stored, signed=form.signed, colour=form.colour)
     if form.photometric not in GREY:
         return replace(base, dtype="uint8", bits_stored=8, signed=False)
-    rescale = functional_group(dataset, index, "PixelValueTransformationSequence") or dataset
+    group = functional_group(dataset, index, "PixelValueTransformationSequence")
+    rescale = group or dataset
     voi = functional_group(dataset, index, "FrameVOILUTSequence") or dataset
     slope, intercept = number(rescale, "RescaleSlope"), number(rescale, "RescaleIntercept")
     modality_luts = _luts(dataset, "ModalityLUTSequence", signed=form.signed)
-    lut = modality_luts[0] if modality_luts and slope is None else None
+    # A table goes before a slope beside it, against the standard as that is, as in pydicom and dcmtk.
+    lut = modality_luts[0] if modality_luts and group is None else None
     base = replace(
         base,
         slope=1.0 if slope is None or slope == 0 else slope,

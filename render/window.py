@@ -67,9 +67,10 @@ def window_pixels(stored: Array, transform: Transform, window: Window | None = N
 
 
 def full_range(transform: Transform) -> tuple[float, float]:
-    """Lowest and highest modality value that Bits Stored can hold."""
+    """Lowest and highest modality value that Bits Stored, or the entries of a modality LUT, can hold."""
     if transform.modality_lut is not None:
-        return 0.0, float((1 << transform.modality_lut.bits) - 1)
+        entries = transform.modality_lut.entries
+        return float(entries.min()), float(entries.max())
     ends = [end * transform.slope + transform.intercept for end in transform.stored_range]
     return min(ends), max(ends)
 

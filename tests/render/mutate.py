@@ -82,9 +82,14 @@ def outcome(source: bytes) -> str:
             render.window_pixels(stored, transform, render.default_window(image, stored))
     except render.RenderError as error:
         return error.code
-    except BaseException as error:  # noqa: BLE001  (whatever else comes out is the finding)
+    except BaseException as error:
         return f"escaped: {type(error).__name__}: {error}"[:300]
     return "shown"
+
+
+def tell(line: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:
@@ -93,11 +98,11 @@ def main() -> None:
     paths = [Path(line.strip()) for line in sys.stdin if line.strip()]
     for case in range(first, first + count):
         source = damaged(paths, case)
-        print(json.dumps({"case": case}), flush=True)
+        tell({"case": case})
         began = time.perf_counter()
         result = outcome(source)
-        line = {"case": case, "outcome": result, "seconds": time.perf_counter() - began}
-        print(json.dumps(line | {"rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}), flush=True)
+        spent = {"seconds": time.perf_counter() - began, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+        tell({"case": case, "outcome": result} | spent)
 
 
 if __name__ == "__main__":

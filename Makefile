@@ -7,7 +7,7 @@ DATA ?= ./var/demo
 PORT ?= 8080
 
 demo: setup web ## The whole system on the embedded default, with sample exams, in the foreground.
-	DATA="$(DATA)" PORT="$(PORT)" SAMPLES="$(SAMPLES)" exec $(PY) -m backend.cli demo
+	exec $(PY) -m backend.cli demo --data "$(DATA)" --port "$(PORT)" $(if $(SAMPLES),--samples "$(SAMPLES)")
 
 test: setup setup-system web ## Every check and every test.
 	bash scripts/test.sh

@@ -170,6 +170,12 @@ class Settings:
             raise _wrong("master_key_file", "", "生产环境的主密钥必须放在数据目录之外并单独备份")
 
 
+def child_environment(**values: object) -> dict[str, str]:
+    """The environment for a process of ours: this one's, without settings that were meant for us, with `values` as settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return inherited | {PREFIX + name.upper(): str(value) for name, value in values.items()}
+
+
 def _wrong(name: str, value: object, remedy: str) -> SettingsError:
     return SettingsError(f"设置 {PREFIX}{name.upper()}={value} 无效：{remedy}。")
 

@@ -81,23 +81,20 @@ export function zoomed(camera: Camera, stage: Stage, viewport: Size, factor: num
   const least = fitScale(stage, viewport, camera.rotation) * 0.5;
   const scale = Math.min(MAX_SCALE, Math.max(least, camera.scale * factor));
   const real = scale / camera.scale;
-  return held(
-    { ...camera, scale, x: at[0] + (camera.x - at[0]) * real, y: at[1] + (camera.y - at[1]) * real },
-    stage,
-    viewport,
-  );
+  return held({ ...camera, scale, x: at[0] + (camera.x - at[0]) * real, y: at[1] + (camera.y - at[1]) * real }, stage);
 }
 
 /** Moved, but so that the image's edge cannot pass the viewport's centre. */
-export function panned(camera: Camera, stage: Stage, viewport: Size, dx: number, dy: number): Camera {
-  return held({ ...camera, x: camera.x + dx, y: camera.y + dy }, stage, viewport);
+export function panned(camera: Camera, stage: Stage, dx: number, dy: number): Camera {
+  return held({ ...camera, x: camera.x + dx, y: camera.y + dy }, stage);
 }
 
-function held(camera: Camera, stage: Stage, _viewport: Size): Camera {
+const bound = (value: number, most: number): number => Math.min(most, Math.max(-most, value));
+
+function held(camera: Camera, stage: Stage): Camera {
   const w = (stage.columns * camera.scale) / 2;
   const h = (stage.rows * stage.aspect * camera.scale) / 2;
   const [mx, my] = turned(camera.rotation) ? [h, w] : [w, h];
-  const bound = (v: number, most: number): number => Math.min(most, Math.max(-most, v));
   return { ...camera, x: bound(camera.x, mx), y: bound(camera.y, my) };
 }
 

@@ -75,7 +75,7 @@ const key = (series: number, frame: number): string => `${series}/${frame}`;
 export function ranges(frames: Iterable<number>): [number, number][] {
   const result: [number, number][] = [];
   for (const frame of [...new Set(frames)].sort((a, b) => a - b)) {
-    const last = result.at(-1);
+    const last = result[result.length - 1];
     if (last && last[1] === frame - 1) last[1] = frame;
     else result.push([frame, frame]);
   }

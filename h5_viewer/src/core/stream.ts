@@ -20,7 +20,7 @@ import {
   type ViewMessage,
   type Window,
 } from "./protocol";
-import { KEEP_ENCODED, picture, PictureStore } from "./store";
+import { KEEP_ENCODED, picture, PictureStore, type Picture } from "./store";
 import { tidy } from "./window";
 
 /** Views are told no faster than this. */
@@ -117,6 +117,22 @@ export class Stream<B> {
     if (this.window) return this.window;
     const own = this.store.of(this.series, this.frame).find((p) => p.auto && p.window);
     return own?.window ?? this.entry.window;
+  }
+
+  /** The best picture of a frame some steps ahead in the direction of travel. */
+  ahead(step: number): Picture<B> | null {
+    const frame = this.frame + step * (this.dir || 1);
+    const wanted = { ...this.wanted, frame };
+    return choose(this.store.of(this.series, frame), wanted, this.shownWindow())?.picture ?? null;
+  }
+
+  /** A picture's bytes cannot be decoded: it goes, and if nothing else of its frame is left the person is told. */
+  undecodable(bad: Picture<B>): void {
+    this.store.drop(bad);
+    const frame = bad.frames[0] ?? 0;
+    if (bad.kind === "frame" && this.store.of(bad.series, frame).length === 0) {
+      this.fail({ t: "problem", code: "undecodable", text: "", retry: null, series: bad.series, frame });
+    }
   }
 
   /** The sentence why the seen frame has no picture, if it has none. */

@@ -1,2 +1,158 @@
+/** Connects the parts: takes over from the boot script, and gives the page to its owner again when it is left. */
 import "./main.css";
-export const started = true;
+import type { Link, SocketLike } from "../core/link";
+import type { Window as ImageWindow } from "../core/protocol";
+import { Stream } from "../core/stream";
+import * as texts from "../texts";
+import { Cine } from "./cine";
+import { make } from "./elements";
+import { followGestures } from "./gestures";
+import type { Decoded, Handover } from "./handover";
+import { icon } from "./icons";
+import { listenKeys } from "./keyboard";
+import { Overlay } from "./overlay";
+import { Panels } from "./panels";
+import { Screen } from "./screen";
+import { Scrubber } from "./scrubber";
+import { Status } from "./status";
+import { Strip } from "./strip";
+import { Toolbar } from "./toolbar";
+import { Tools } from "./tools";
+
+/** What scripts and tests may do, as a finger would. */
+interface Yunying {
+  count(): number;
+  goto(frame: number): void;
+  setWindow(center: number, width: number): void;
+  state(): {
+    exam: string;
+    series: number;
+    frame: number;
+    window: ImageWindow | null;
+    grade: string;
+    level: string;
+    pending: boolean;
+  };
+}
+declare global {
+  interface Window {
+    yunying?: Yunying;
+  }
+}
+
+const timers = {
+  now: () => performance.now(),
+  after: (ms: number, run: () => void) => {
+    const id = setTimeout(run, ms);
+    return () => clearTimeout(id);
+  },
+};
+
+/** A WebSocket as the core sees it; only the types of the event arguments differ. */
+const asSocket = (socket: WebSocket): SocketLike => socket as unknown as SocketLike;
+
+function newStream(
+  page: Handover,
+  events: { screen?: Screen; status?: Status; strip?: Strip; overlay?: Overlay },
+): Stream<Decoded> {
+  const { manifest, first } = page;
+  const at = first ?? { series: 0, frame: manifest.series[0]?.default_frame ?? 0 };
+  return new Stream<Decoded>(
+    manifest,
+    at,
+    {
+      connect: () => asSocket(new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/stream`)),
+      fetch: (url, options) => fetch(url, { ...options, cache: "no-store", credentials: "same-origin" }),
+      timers,
+      close: (bitmap) => "close" in bitmap && bitmap.close(),
+    },
+    {
+      changed: () => events.screen?.schedule(),
+      series: () => {
+        events.strip?.fill();
+        events.overlay?.describe();
+      },
+      problem: (problem) => events.status?.problem(problem),
+      state: (state) => events.status?.link(state),
+      reachable: (yes) => events.status?.answers(yes),
+    },
+  );
+}
+
+/** In the background nothing is played or fetched; when the page is left nothing remains of it. */
+function followVisibility(stream: Stream<Decoded>, screen: Screen, cine: Cine, link: Link): void {
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") return link.resume();
+    cine.stop();
+    link.pause();
+  });
+  addEventListener("online", () => link.resume());
+  addEventListener("pagehide", () => {
+    screen.forget();
+    stream.stop();
+  });
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+function backButton(): HTMLButtonElement {
+  const back = make("button", "plain back", { type: "button", "aria-label": texts.back }, icon("back"));
+  back.addEventListener("click", () => (history.length > 1 ? history.back() : location.assign("/")));
+  return back;
+}
+
+async function start(page: Handover): Promise<void> {
+  const { view, first, bytes } = page;
+  const app = view.parentElement as HTMLElement;
+  view.tabIndex = 0;
+  view.setAttribute("aria-label", texts.image);
+  const events: Parameters<typeof newStream>[1] = {};
+  const stream = newStream(page, events);
+  const painted = (await page.painted) as Decoded | null;
+  const screen = new Screen(page, stream, painted !== null);
+  if (first && bytes && painted)
+    stream.adopt({ ...first, k: "frame", seq: 0, s: first.series, f: first.frame }, bytes, painted);
+  const cine = new Cine(stream.entry.fps || 15, {
+    ready: () => stream.ahead(1)?.bitmap !== null,
+    advance: () => stream.goto(stream.frame + 1 < stream.entry.frames ? stream.frame + 1 : 0),
+    changed: (playing) => {
+      stream.hold(playing);
+      tools.changed();
+    },
+  });
+  const tools = new Tools(stream, screen, cine);
+  const panels = new Panels(tools, app);
+  const overlay = new Overlay(stream, screen, view, app.querySelector(".top") as HTMLElement, backButton());
+  const status = new Status(stream, screen, view);
+  const scrubber = new Scrubber(stream, view, () => cine.stop());
+  const strip = new Strip(stream, app, (series) => tools.select(series));
+  const toolbar = new Toolbar(tools, panels, app);
+  Object.assign(events, { screen, status, strip, overlay });
+  followGestures(view, tools);
+  listenKeys(tools, () => panels.help());
+  tools.onChange(() => toolbar.refresh());
+  screen.onPaint(() => {
+    for (const part of [overlay, status, scrubber, strip]) part.refresh();
+  });
+  stream.link.start(page.socket ? { socket: asSocket(page.socket), messages: page.messages } : undefined);
+  followVisibility(stream, screen, cine, stream.link);
+  screen.schedule();
+  window.yunying = {
+    count: () => stream.entry.frames,
+    goto: (frame) => void stream.goto(frame),
+    setWindow: (center, width) => stream.setWindow([center, width]),
+    state: () => ({
+      exam: stream.manifest.exam,
+      series: stream.series,
+      frame: stream.frame,
+      window: stream.shownWindow(),
+      grade: stream.manifest.grade,
+      level: screen.level,
+      pending: stream.waiting() || screen.level !== "final",
+    }),
+  };
+}
+
+if (window.handover) {
+  void start(window.handover);
+  delete window.handover;
+}

@@ -17,11 +17,15 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from backend.platform.clock import Clock, SystemClock
 from backend.platform.database import Database, OperationFailure
+from backend.platform.embedded_address import Address, create_account, read_password, running_uri, write_private
 from backend.platform.errors import DatabaseUnavailable, YunyingError
+from backend.platform.ids import secret
+
+__all__ = ["EmbeddedDatabase", "EmbeddedDatabaseError", "EmbeddedOptions", "running_uri", "supervise"]
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +34,7 @@ INSTALLED = Path(__file__).resolve().parents[2] / ".embedded"
 
 _START_SECONDS = 30.0
 _LONGEST_PAUSE = 10.0
+_LONGEST_LOG = 8 << 20
 # The server must not outlive its supervisor. The kernel ends it with the thread that started it; where there is no
 # such call (not Linux), a killed supervisor leaves the server to whoever starts next.
 _LAUNCH = """
@@ -75,6 +80,7 @@ class EmbeddedDatabase:
         self._clock = clock or SystemClock()
         self._lock = -1
         self._port = 0
+        self._password = ""
         self._process: asyncio.subprocess.Process | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._ticks = 0
@@ -84,7 +90,7 @@ class EmbeddedDatabase:
     @property
     def uri(self) -> str:
         """Connection string; the same for as long as this object runs, restarts included."""
-        return _uri(self._port)
+        return Address(self._port, self._password).uri
 
     @property
     def pid(self) -> int:
@@ -101,12 +107,13 @@ class EmbeddedDatabase:
         await self._take_lock()
         try:
             self._port = _free_port()
+            await self._ensure_account()
             await self._launch()
         except BaseException:
             await self._end()
             self._drop_lock()
             raise
-        (self._folder / "port").write_text(str(self._port))
+        write_private(self._folder / "port", str(self._port))
         self._watcher = asyncio.create_task(self._watch(), name="embedded database")
 
     async def stop(self) -> None:
@@ -145,9 +152,23 @@ class EmbeddedDatabase:
             os.close(self._lock)
             self._lock = -1
 
+    async def _ensure_account(self) -> None:
+        """At the very first start: makes the account, so that no other user of this machine reads the data."""
+        self._password = read_password(self._folder)
+        if self._password:
+            return
+        await self._launch()
+        password = secret()
+        await create_account(self.uri, password)
+        await self._end(at_once=True)
+        write_private(self._folder / "password", password)
+        self._password = password
+
     async def _launch(self) -> None:
         command = _command(self._options, self._port)
-        with (self._folder / "server.log").open("wb") as log_file:
+        if self._password:
+            command.append("--auth")
+        with _log_file(self._folder / "server.log") as log_file:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-I",
@@ -173,7 +194,8 @@ class EmbeddedDatabase:
             if process.returncode is not None:
                 break
             if _listening(self._port):
-                with suppress(DatabaseUnavailable):
+                # Refused for its password: a stranger took the port in the same moment.
+                with suppress(DatabaseUnavailable, OperationFailure):
                     await self._check()
                     return
             await asyncio.sleep(0.02)
@@ -183,7 +205,7 @@ class EmbeddedDatabase:
         )
 
     async def _check(self) -> None:
-        database = await Database.connect(self.uri, "health", operation_seconds=4.0)
+        database = await Database.connect(self.uri, "health", operation_seconds=min(4.0, self._options.silent_seconds))
         try:
             await database.check_health()
         finally:
@@ -194,12 +216,12 @@ class EmbeddedDatabase:
         pause, refusals, silent_since = 0.1, 0, 0.0
         while True:
             if not await self._exited_within(self._options.health_seconds):
-                health = await self._health()
+                health, busy = await self._health(), self._busy()
                 if health == "well":
                     pause, refusals, silent_since = 0.1, 0, 0.0
                     continue
                 refusals += health == "refuses"
-                if health == "silent" and self._busy():
+                if health == "silent" and busy:
                     silent_since = 0.0
                     continue
                 silent_since = silent_since or self._clock.monotonic()
@@ -229,6 +251,8 @@ class EmbeddedDatabase:
             log.warning("The disk of the embedded database is almost full.")
         try:
             await self._check()
+        except OperationFailure:
+            return "refuses"
         except DatabaseUnavailable as error:
             return "refuses" if isinstance(error.__cause__, OperationFailure) else "silent"
         return "well"
@@ -254,22 +278,6 @@ class EmbeddedDatabase:
         except TimeoutError:
             process.kill()
             await process.wait()
-
-
-def running_uri(folder: Path) -> str | None:
-    """Connection string of the server that another process supervises in this folder, None when there is none."""
-    try:
-        port = int((folder / "port").read_text())
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CLOEXEC)
-    except (OSError, ValueError):
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _uri(port)
-    finally:
-        os.close(lock)
-    return None
 
 
 def _command(options: EmbeddedOptions, port: int) -> list[str]:
@@ -300,9 +308,12 @@ def _command(options: EmbeddedOptions, port: int) -> list[str]:
     ]
 
 
-def _uri(port: int) -> str:
-    # The server forgets across a restart which retried writes it has done, so the driver must not retry by itself.
-    return f"mongodb://127.0.0.1:{port}/?directConnection=true&retryWrites=false"
+def _log_file(path: Path) -> BinaryIO:
+    """The server's log, kept across restarts and begun anew when it has grown."""
+    with suppress(FileNotFoundError):
+        if path.stat().st_size > _LONGEST_LOG:
+            path.replace(path.with_suffix(".old"))
+    return path.open("ab")
 
 
 def _free_port() -> int:

@@ -112,9 +112,10 @@ def frame_for_dcmtk(entry: corpus.Entry, image: render.Image) -> int:
 
 
 def window_for_dcmtk(window: render.Window, transform: render.Transform, dataset: pydicom.Dataset) -> tuple[str, ...]:
-    """The option for `window`; in stored values where the rescale is in a functional group, which dcmtk ignores."""
+    """The option for `window`; in stored values where the rescale is in a per-frame group, which dcmtk ignores."""
     center, width = window.center, window.width
-    if "SharedFunctionalGroupsSequence" in dataset:
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or [pydicom.Dataset()]
+    if "PixelValueTransformationSequence" in per_frame[0]:
         center = (center - 0.5 - transform.intercept) / transform.slope + 0.5
         width = (width - 1) / transform.slope + 1
     return "+Ww", str(center), str(width)

@@ -26,7 +26,7 @@ Session = Any
 """A running transaction: handed to the methods of `Collection`, never looked into."""
 
 # Codes with which a server says "not now" though its socket answers: shutting down, disk full, panic.
-_UNWELL_CODES = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031, 17280})
+_UNWELL_CODES = frozenset({1, 6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031, 17280})
 _UNWELL_WORDS = ("WT_PANIC", "No space left", "WT_ERROR", "Input/output error")
 
 

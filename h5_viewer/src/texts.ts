@@ -12,7 +12,7 @@ export function age(value: string): string {
 }
 
 /** A window value as it is read: whole where it is large, with a real minus sign. */
-export function number(value: number): string {
+export function figure(value: number): string {
   return String(Number(value.toFixed(Math.abs(value) < 10 ? 2 : 0))).replace("-", "−");
 }
 
@@ -46,8 +46,8 @@ export const lossy = "有损原图";
 export const uncalibrated = "未校准";
 export const detectorScale = "探测器平面";
 export const frames = (count: number): string => `${count} 幅`;
-export const seriesLabel = (number: number | null, description: string, count: number): string =>
-  `序列 ${number ?? ""} ${description}，${count} 幅`;
+export const seriesLabel = (index: number | null, description: string, count: number): string =>
+  `序列 ${index ?? ""} ${description}，${count} 幅`;
 export const image = "影像";
 export const seriesList = "序列";
 export const tools = "工具";
@@ -69,9 +69,10 @@ export const tool = {
   whole: "1:1",
   reset: "复位",
   help: "帮助",
-  speed: "播放速度",
+  speed: "速度",
 } as const;
-export const perSecond = (fps: number): string => `${fps} 幅/秒`;
+export const perSecond = (fps: number): string => `每秒 ${fps} 幅`;
+export const speedHeading = "播放速度（幅/秒）";
 export const ownWindow = "原始窗位";
 
 export const help: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [

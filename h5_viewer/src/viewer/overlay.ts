@@ -14,6 +14,7 @@ export class Overlay {
   private readonly zoom = make("div", "note corner-tr");
   private readonly frame = make("div", "frame-count");
   private readonly bar = make("div", "scale-bar");
+  private readonly plane = make("div", "plane");
   private readonly barText = make("span", "scale-text");
   private readonly window = make("div", "note corner-br");
   private readonly grade = make("div", "grade", { role: "status" });
@@ -28,7 +29,7 @@ export class Overlay {
     back: HTMLElement,
   ) {
     const scale = make("div", "scale", {}, this.bar, this.barText);
-    const left = make("div", "note corner-bl", {}, scale, this.frame);
+    const left = make("div", "note corner-bl", {}, this.plane, scale, this.frame);
     const layer = make(
       "div",
       "overlay",
@@ -78,7 +79,7 @@ export class Overlay {
 
   private refreshScale(): void {
     const { entry } = this.stream;
-    const plain = entry.spacing_from === "imager" ? ` ${texts.detectorScale}` : "";
+    setText(this.plane, entry.spacing && entry.spacing_from === "imager" ? texts.detectorScale : "");
     if (!entry.spacing || entry.showable !== true) {
       setText(this.barText, entry.showable === true ? texts.uncalibrated : "");
       this.bar.style.width = "0";
@@ -86,7 +87,7 @@ export class Overlay {
     }
     const { length, text } = scaleBar(entry.spacing[1] / this.screen.camera.scale, BAR_MOST);
     this.bar.style.width = `${length}px`;
-    setText(this.barText, text + plain);
+    setText(this.barText, text);
   }
 
   private refreshWindow(): void {
@@ -94,7 +95,7 @@ export class Overlay {
     const about = this.screen.approximate ? "≈ " : "";
     const label =
       window &&
-      `${about}${texts.windowWidth} ${texts.number(window[1])}\n${texts.windowCentre} ${texts.number(window[0])}`;
+      `${about}${texts.windowWidth} ${texts.figure(window[1])}\n${texts.windowCentre} ${texts.figure(window[0])}`;
     setText(this.window, label ?? "");
   }
 

@@ -26,7 +26,7 @@ export class Panels {
     const { stream } = this.tools;
     const rows = this.tools.presets().map((preset, index) => {
       const values = preset.window
-        ? `${texts.windowWidth} ${texts.number(preset.window[1])}  ${texts.windowCentre} ${texts.number(preset.window[0])}`
+        ? `${texts.windowWidth} ${texts.figure(preset.window[1])}  ${texts.windowCentre} ${texts.figure(preset.window[0])}`
         : "";
       return this.row(preset.name, values, sameWindow(preset.window, stream.window), () => this.tools.preset(index));
     });
@@ -34,7 +34,7 @@ export class Panels {
   }
 
   speed(): void {
-    this.show(texts.tool.speed, this.speeds());
+    this.show(texts.speedHeading, this.speeds());
   }
 
   more(): void {
@@ -42,14 +42,14 @@ export class Panels {
     const items = pictureItems(this.tools).map((item) => itemButton({ ...item, run: () => this.act(item) }, "tile"));
     const grid = make("div", "grid", {}, ...items.map((item) => item.element), itemButton(help, "tile").element);
     const speeds = this.tools.stream.entry.frames > 1 ? this.speeds() : null;
-    this.show(texts.tool.more, grid, speeds ? make("h3", "", {}, texts.tool.speed) : null, speeds);
+    this.show(texts.tool.more, grid, speeds ? make("h3", "", {}, texts.speedHeading) : null, speeds);
   }
 
   help(): void {
-    const parts = texts.help.map(([heading, lines]) =>
+    const parts = texts.help.map(([heading, lines], i) =>
       make(
         "section",
-        "",
+        i > 0 ? "desk" : "",
         {},
         make("h3", "", {}, heading),
         make("dl", "", {}, ...lines.flatMap(([key, act]) => [make("dt", "", {}, key), make("dd", "", {}, act)])),
@@ -80,8 +80,8 @@ export class Panels {
       const button = make(
         "button",
         "chip",
-        { type: "button", "aria-pressed": String(Math.round(cine.fps) === fps) },
-        texts.perSecond(fps),
+        { type: "button", "aria-label": texts.perSecond(fps), "aria-pressed": String(Math.round(cine.fps) === fps) },
+        String(fps),
       );
       button.addEventListener("click", () => {
         cine.fps = fps;

@@ -29,8 +29,9 @@ export function itemButton(item: Item, name = "tool"): { element: HTMLButtonElem
 }
 
 /** Tools that change how the picture lies or looks; in the bar of a wide screen, behind "more" on a phone. */
-export function pictureItems({ screen, stream }: Tools): Item[] {
-  const grey = (): boolean => !stream.entry.colour;
+export function pictureItems(tools: Tools): Item[] {
+  const { screen } = tools;
+  const grey = (): boolean => tools.windowed();
   return [
     {
       icon: "invert",
@@ -58,8 +59,8 @@ export class Toolbar {
     app: HTMLElement,
   ) {
     const { stream, cine } = tools;
-    const grey = (): boolean => !stream.entry.colour;
-    const many = (): boolean => stream.entry.frames > 1;
+    const grey = (): boolean => tools.windowed();
+    const many = (): boolean => tools.scrolled();
     const mode = (name: Mode, possible: () => boolean): Item => ({
       icon: name,
       label: texts.tool[name],

@@ -36,11 +36,22 @@ export class Tools implements Acts {
     for (const run of this.listeners) run();
   }
 
+  /** True if the series has a window to change. */
+  windowed(): boolean {
+    const { colour, showable } = this.stream.entry;
+    return !colour && showable === true;
+  }
+
+  /** True if the series has frames to go through. */
+  scrolled(): boolean {
+    const { frames, showable } = this.stream.entry;
+    return frames > 1 && showable === true;
+  }
+
   /** The chosen mode, or what stands in for it where the series has no frames to scroll or no window. */
   mode(): Mode {
-    const { frames, colour } = this.stream.entry;
-    if (this.current === "window" && colour) return frames > 1 ? "scroll" : "pan";
-    return this.current === "scroll" && frames <= 1 ? "pan" : this.current;
+    if (this.current === "window" && !this.windowed()) return this.scrolled() ? "scroll" : "pan";
+    return this.current === "scroll" && !this.scrolled() ? "pan" : this.current;
   }
 
   setMode(mode: Mode): void {

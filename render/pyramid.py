@@ -101,7 +101,8 @@ def reference_fit(stored: NDArray[Any], width: int, height: int) -> NDArray[Any]
 
     Each result is the mean of the stored values under its pixel, weighted by the area covered
     (OpenCV INTER_AREA from level 0, never from another level), rounded to the nearest stored value
-    of the same type; sums are in 32 bit floats, so a mean within 1e-3 of a half may round either way.
+    of the same type. OpenCV's weights are 32 bit floats: a mean so near to a half that 1e-7 of the
+    type's range decides (0.01 of a unit for 16 bits) may round either way.
     (rows, columns) or (rows, columns, 3); 1:1 returns the input itself. Never enlarges.
     """
     rows, columns = stored.shape[:2]

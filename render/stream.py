@@ -18,6 +18,7 @@ from render.errors import CorruptImage, UnsupportedSyntax
 from render.image import Image
 from render.pyramid import level_count, level_size
 
+_END_OF_CODESTREAM = b"\xff\xd9"
 _KINDS = frozenset({"uint8", "int8", "uint16", "int16"})
 
 
@@ -38,7 +39,7 @@ class StreamIndex:
     @property
     def levels(self) -> int:
         """Number of resolutions of every frame."""
-        return level_count(self.rows, self.columns)
+        return stream_levels(self.rows, self.columns)
 
     def span(self, frame: int, reduce: int = 0) -> tuple[int, int]:
         """First byte and the byte after the last one of `frame` at 1 / 2**reduce of its size."""
@@ -94,6 +95,14 @@ def pack(image: Image) -> StreamObject:
     return StreamObject(b"".join(parts), index)
 
 
+def stream_levels(rows: int, columns: int) -> int:
+    """Number of resolutions of a codestream: down to at most 64 pixels, and at least one below the frame.
+
+    (The encoder's binding takes no decompositions for "as usual".)
+    """
+    return max(2, level_count(rows, columns))
+
+
 def check_packable(dtype: str) -> None:
     """Raise UnsupportedSyntax for stored values that have no stream object (32 bit, floating)."""
     if dtype not in _KINDS:
@@ -110,7 +119,7 @@ def pack_frame(stored: NDArray[Any], verify: bool = True) -> tuple[bytes, tuple[
     if stored.ndim == 3 and (stored.dtype != np.uint8 or stored.shape[2] != 3):
         raise UnsupportedSyntax(f"no stream object of {stored.shape}")
     rows, columns = stored.shape[:2]
-    levels = level_count(rows, columns)
+    levels = stream_levels(rows, columns)
     source = np.ascontiguousarray(stored)
     try:
         data = bytes(
@@ -144,7 +153,7 @@ def unpack(prefix: bytes, ends: tuple[int, ...] | list[int], reduce: int = 0) ->
     wanted = ends[len(ends) - 1 - reduce]
     if len(prefix) != wanted:
         raise CorruptImage(f"{len(prefix)} bytes of a prefix of {wanted}")
-    if _tlm_ends(prefix)[: len(ends) - reduce][-1:] not in ((wanted,), (wanted - 2,)):
+    if _tlm_ends(prefix) != (*ends[:-1], ends[-1] - len(_END_OF_CODESTREAM)):
         raise CorruptImage("the prefix does not end where its TLM says")
     try:
         return np.asarray(imagecodecs.htj2k_decode(prefix, skipres=reduce))
@@ -160,11 +169,13 @@ def resolution_ends(data: bytes) -> tuple[int, ...]:
     ends = _tlm_ends(data)
     position = _first_tile_part(data)
     for end in ends:
+        if position + 10 > len(data):
+            raise CorruptImage("the codestream ends before its last tile-part")
         marker, _, _, length = struct.unpack_from(">HHHI", data, position)
         if marker != 0xFF90 or position + length != end:
             raise CorruptImage("a tile-part is not where the TLM says")
         position = end
-    if data[position:] != b"\xff\xd9":
+    if data[position:] != _END_OF_CODESTREAM:
         raise CorruptImage("the codestream does not end with its last tile-part")
     return (*ends[:-1], len(data))
 
@@ -196,6 +207,8 @@ def _tlm_ends(data: bytes) -> tuple[int, ...]:
 
 def _tile_part_ends(body: bytes, position: int) -> tuple[int, ...]:
     """Ends of the tile-parts whose lengths follow Ztlm and Stlm in `body`."""
+    if len(body) < 2:
+        raise CorruptImage("TLM too short")
     index_bytes, length_bytes = (body[1] >> 4) & 3, 4 if body[1] & 0x40 else 2
     ends = []
     for at in range(2, len(body) - index_bytes - length_bytes + 1, index_bytes + length_bytes):

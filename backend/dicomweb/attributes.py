@@ -38,6 +38,27 @@ RETURNED: dict[Level, tuple[str, ...]] = {
 }
 """What each level always returns, as far as it has a value."""
 
+OPTIONAL: dict[Level, frozenset[str]] = {
+    Level.STUDY: frozenset(
+        _tags(
+            "StudyDescription IssuerOfPatientID OtherPatientIDs OtherPatientIDsSequence OtherPatientNames PatientAge PatientSize "
+            "PatientWeight PatientBirthTime PatientComments EthnicGroup Occupation AdditionalPatientHistory MedicalAlerts "
+            "Allergies PregnancyStatus AdmittingDiagnosesDescription ProcedureCodeSequence NameOfPhysiciansReadingStudy "
+            "PhysiciansOfRecord ReferencedStudySequence InstitutionName SOPClassesInStudy RequestingService"
+        )
+    ),
+    Level.SERIES: frozenset(
+        _tags(
+            "SeriesDate SeriesTime ProtocolName BodyPartExamined Laterality PatientPosition FrameOfReferenceUID Manufacturer "
+            "ManufacturerModelName StationName InstitutionName InstitutionAddress InstitutionalDepartmentName DeviceSerialNumber "
+            "SoftwareVersions OperatorsName PerformingPhysicianName PerformedProcedureStepID "
+            "PerformedProcedureStepDescription SeriesDescriptionCodeSequence SpacingBetweenSlices SliceThickness KVP"
+        )
+    ),
+    Level.INSTANCE: frozenset(),
+}
+"""What a level returns besides when asked by name or by `includefield=all`; an instance returns whatever it has."""
+
 EMPTY_IF_UNKNOWN = frozenset(
     _tags(
         "StudyDate StudyTime AccessionNumber ReferringPhysicianName PatientName PatientID PatientBirthDate PatientSex StudyID "
@@ -78,6 +99,11 @@ def attribute(name: str, parameter: str) -> Attribute:
     return Attribute(
         tuple(f"{tag:08X}" for tag in tags), vr.split(" ")[0], keyword_for_tag(tags[-1]) or f"{tags[-1]:08X}"
     )
+
+
+def level_of(asked: Attribute) -> Level | None:
+    """The level that matches on this attribute; None if none does."""
+    return next((level for level in Level if ".".join(asked.path) in MATCHED[level]), None)
 
 
 def _tag(part: str, name: str, parameter: str) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from backend.platform.errors import Invalid
 
-from .attributes import MATCHED, attribute
+from .attributes import attribute, level_of
 from .model import Attribute, Function, Level, Match, Rendering, Search, Viewport, Window
 
 MAX_LIMIT, MAX_OFFSET = 1000, 100_000
@@ -145,8 +145,10 @@ def _single(attribute: Attribute, value: str) -> Match:
 
 
 def _supported(attribute: Attribute, level: Level) -> bool:
-    levels = (Level.STUDY, Level.SERIES, Level.INSTANCE)
-    return any(".".join(attribute.path) in MATCHED[at] for at in levels[: levels.index(level) + 1])
+    """Levels match on their own attributes and on those above (relational queries)."""
+    order = list(Level)
+    own = level_of(attribute)
+    return own is not None and order.index(own) <= order.index(level)
 
 
 def _range(attribute: Attribute, value: str, low: Callable[[str, str], str], high: Callable[[str, str], str]) -> Match:

@@ -1,0 +1,93 @@
+"""Lists of exams and one exam, for whoever may see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from backend.access.model import Action, Decision, Kind, Principal, Scope
+from backend.access.rules import scope_of
+from backend.archive.model import Exam, ExamPage, ExamQuery, Series
+from backend.audit.rules import Guard
+from backend.platform.errors import NotFound
+from backend.reports.model import ReportState
+from backend.reports.rules import Reports
+
+from .model import ExamDetail, ExamList, ExamSummary, InstitutionName
+
+_OWN_EXAMS = 1000
+"""Exams of one person that are looked through for the hospitals that they are of."""
+
+
+class ExamReader(Protocol):
+    """What the archive offers."""
+
+    async def exam_by_public_id(self, exam: str) -> Exam | None:
+        """The exam with this public id."""
+        ...
+
+    async def search_exams(
+        self, scope: Scope, query: ExamQuery, limit: int, *, offset: int = 0, after: str | None = None
+    ) -> ExamPage:
+        """Exams within the scope, newest first. Raises Invalid for an `after` that is no page's `next`."""
+        ...
+
+    async def series_of(self, exam_key: str) -> list[Series]:
+        """The series of an exam, by Series Number."""
+        ...
+
+
+class InstitutionNames(Protocol):
+    """What organisation offers."""
+
+    async def names(self) -> Mapping[str, str]:
+        """Institution code -> name."""
+        ...
+
+
+class Exams:
+    """Reads under the policy; every access is recorded."""
+
+    def __init__(self, exams: ExamReader, reports: Reports, institutions: InstitutionNames, guard: Guard) -> None:
+        self._exams, self._reports, self._institutions, self._guard = exams, reports, institutions, guard
+
+    async def find(self, principal: Principal, query: ExamQuery, limit: int, after: str | None = None) -> ExamList:
+        """Exams within the principal's scope, newest first."""
+        await self._guard.require_action(principal, Action.EXAM_SEARCH)
+        page = await self._exams.search_exams(scope_of(principal, Action.EXAM_SEARCH), query, limit, after=after)
+        states = await self._reports.states([exam.exam for exam in page.items])
+        names = await self._institutions.names()
+        items = tuple(self._summary(principal, exam, names, states) for exam in page.items)
+        return ExamList(items, page.next)
+
+    async def open(self, principal: Principal, exam: str) -> ExamDetail:
+        """One exam. Raises `NotFound` for one that is not there and for one that is not the principal's to see, alike."""
+        found = await self._exams.exam_by_public_id(exam)
+        if found is None:
+            await self._guard.note(principal, Action.EXAM_VIEW, exam, Decision(False, reason="unknown exam"))
+            raise NotFound
+        await self._guard.require(principal, Action.EXAM_VIEW, found.ref)
+        states = await self._reports.states([exam])
+        summary = self._summary(principal, found, await self._institutions.names(), states)
+        return ExamDetail(summary, tuple(await self._exams.series_of(found.key)))
+
+    async def institutions(self, principal: Principal) -> list[InstitutionName]:
+        """The institutions that the principal's exams can be filtered by, by name."""
+        await self._guard.require_action(principal, Action.EXAM_SEARCH)
+        scope, names = scope_of(principal, Action.EXAM_SEARCH), await self._institutions.names()
+        if scope.everything:
+            codes = set(names)
+        elif scope.persons:
+            page = await self._exams.search_exams(scope, ExamQuery(), _OWN_EXAMS)
+            codes = {exam.institution for exam in page.items}
+        else:
+            codes = {scope.institution} if scope.institution else set()
+        found = [InstitutionName(code, names.get(code, code)) for code in codes]
+        return sorted(found, key=lambda institution: institution.name)
+
+    @staticmethod
+    def _summary(
+        principal: Principal, exam: Exam, names: Mapping[str, str], states: Mapping[str, ReportState]
+    ) -> ExamSummary:
+        institution = names.get(exam.institution, exam.institution)
+        return ExamSummary(exam, institution, states.get(exam.exam), principal.kind is Kind.PATIENT)

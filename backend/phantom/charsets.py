@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.charset import convert_encodings, default_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import RawDataElement
+from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.tag import Tag
 
 from backend.platform.errors import YunyingError
@@ -68,6 +70,8 @@ def set_texts(dataset: Dataset, texts: Mapping[str, str], charset: Charset, labe
     `label` is what Specific Character Set says instead of the truth; an empty one leaves the attribute out. Write the data set
     before reading a text back from it: reading decodes by the label.
     """
+    little = dataset.original_encoding[1] is not False
+    correct_ambiguous_vr(dataset, little)
     held = {e.keyword: _held(e.value) for e in dataset if e.VR in _TEXTS and not e.tag.is_private and e.keyword}
     stated = charset.label if label is None else label
     for keyword, text in {**held, **texts}.items():
@@ -81,6 +85,9 @@ def set_texts(dataset: Dataset, texts: Mapping[str, str], charset: Charset, labe
         raw = stated.encode("ascii") + b" " * (len(stated) % 2)
         tag = Tag(0x0008, 0x0005)
         dataset[tag] = RawDataElement(tag, "CS", len(raw), raw, 0, False, True)
+    # What pydicom believes to have read in this form it writes as it is, instead of decoding and encoding by the label.
+    encodings = convert_encodings(dataset.SpecificCharacterSet) if stated else default_encoding
+    dataset.set_original_encoding(bool(dataset.original_encoding[0]), little, encodings)
 
 
 def _held(value: object) -> str:

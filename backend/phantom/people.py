@@ -46,6 +46,8 @@ def person_name(name: str) -> str:
     if name.isascii() or "^" in name or "=" in name:
         return name
     cut = 2 if name[:2] in COMPOUND_SURNAMES and len(name) > 2 else 1
+    if "·" in name:
+        return f"{' '.join(_pinyin(part) for part in name.split('·'))}={name}"
     latin = [_pinyin(part) for part in (name[:cut], name[cut:])]
     return f"{latin[0]}^{latin[1]}={name[:cut]}^{name[cut:]}"
 

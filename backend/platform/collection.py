@@ -27,6 +27,7 @@ Session = Any
 
 # Codes with which a server says "not now" though its socket answers: shutting down, disk full, panic.
 _UNWELL_CODES = frozenset({1, 6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 14031, 17280})
+_DUPLICATE = 11000
 _UNWELL_WORDS = ("WT_PANIC", "No space left", "WT_ERROR", "Input/output error")
 
 
@@ -49,6 +50,10 @@ def typed_errors() -> Iterator[None]:
     except PyMongoError as error:
         if _unwell(error):
             raise DatabaseUnavailable(retry_after=2) from error
+        if isinstance(error, BulkWriteError) and error.details["writeErrors"]:
+            first = error.details["writeErrors"][0]
+            if first["code"] == _DUPLICATE:
+                raise DuplicateKeyError(first["errmsg"], _DUPLICATE, first) from error
         raise
 
 
@@ -162,7 +167,7 @@ class Collection:
             await self._raw.insert_one(document, session=session)
 
     async def insert_many(self, documents: Sequence[Document], *, session: Session | None = None) -> None:
-        """Adds documents in order up to the first that fails (BulkWriteError); nothing to add is no error."""
+        """Adds documents in order up to the first that fails; nothing to add is no error. Raises DuplicateKey."""
         if documents:
             async with limited(self._seconds * 4):
                 await self._raw.insert_many(documents, session=session)
@@ -212,7 +217,7 @@ class Collection:
         ordered: bool = True,
         session: Session | None = None,
     ) -> None:
-        """Several writes in one round trip. Raises BulkWriteError."""
+        """Several writes in one round trip. Raises DuplicateKey, BulkWriteError."""
         if requests:
             async with limited(self._seconds * 4):
                 await self._raw.bulk_write(list(requests), ordered=ordered, session=session)

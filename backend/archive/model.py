@@ -66,6 +66,8 @@ class Exam:
     updated: datetime
     character_set_doubt: str = ""
     """Why the character set is doubted (mislabelled text, as detected); empty if it is not."""
+    study: Mapping[str, Any] = field(default_factory=dict)
+    """Other study-level elements of the first instance in the DICOM JSON model, as QIDO-RS returns them."""
 
     @property
     def ref(self) -> ExamRef:
@@ -157,3 +159,62 @@ class Receipt:
     """Stable reason for KEPT_ASIDE and REFUSED."""
     text: str = ""
     """The reason in Chinese."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamQuery:
+    """What exams are looked for; conditions are joined by "and", None and empty ones do not restrict."""
+
+    since: date | None = None
+    """First day of examination, inclusive, by the hospital's clock; exams without a date count by their day of receipt."""
+    until: date | None = None
+    """Last day of examination, inclusive."""
+    institution: str = ""
+    modality: str = ""
+    accession_number: str = ""
+    patient_id: str = ""
+    name: str = ""
+    """Characters, pinyin, initials, or a DICOM pattern with `*` and `?`."""
+    exact_name: bool = False
+    """The whole name, as DICOM matches without wildcards; else also parts of it."""
+    study_instance_uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExamPage:
+    """Exams, newest first, and the place of the next page."""
+
+    items: tuple[Exam, ...]
+    next: str | None
+    """Opaque; None on the last page."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAside:
+    """Something that was not stored as an instance, kept for a person to look at."""
+
+    id: str
+    institution: str
+    source: str
+    """The door and the peer: `dimse:AE`, `stow:subject`."""
+    code: str
+    text: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    object: str
+    """Object key of the bytes; empty if they were not kept."""
+    size: int
+    sha256: str
+    first: datetime
+    last: datetime
+    times: int
+    """How often the same bytes were sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAsidePage:
+    """What was kept aside, newest first."""
+
+    items: tuple[KeptAside, ...]
+    next: str | None

@@ -120,6 +120,10 @@ class Intents:
         }
         await self._intents.update_one({"_id": f"{kind}:{key}"}, [{"$set": fresh}], upsert=True, session=session)
 
+    async def withdraw(self, session: Session | None, kind: str, key: str) -> None:
+        """Says that the work is wanted no longer, in the caller's transaction; one that runs at the moment runs to its end."""
+        await self._intents.delete_one({"_id": f"{kind}:{key}"}, session=session)
+
     def wake(self) -> None:
         """Tells executors in this process that intents were committed."""
         for listener in self._listeners:

@@ -1,0 +1,108 @@
+"""Bursts: instances of one series that arrive together are marked once, counted once and derived once.
+
+A mark is a durable intent, written before the first instance of the burst. A moment later this process settles the series and
+withdraws the mark, after all instances that were written under it. If the process dies in between, the worker finds the mark.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from backend.platform.errors import DatabaseUnavailable
+from backend.platform.ids import public_id
+
+from .journal import Journal
+
+log = logging.getLogger(__name__)
+
+_OPEN_SECONDS = 0.3
+_RETRY_SECONDS = 2.0
+
+
+class Burst:
+    """Instances of one series under one mark."""
+
+    def __init__(self, series_key: str) -> None:
+        self.series_key = series_key
+        self.id = public_id()
+        self.marked = False
+        self.marking = asyncio.Lock()
+        self._inside = 0
+        self._empty = asyncio.Event()
+
+    def enter(self) -> None:
+        """One more instance is being written."""
+        self._inside += 1
+        self._empty.clear()
+
+    def leave(self) -> None:
+        """It was written, or not."""
+        self._inside -= 1
+        if not self._inside:
+            self._empty.set()
+
+    async def emptied(self) -> None:
+        """Returns when nothing is being written under the mark."""
+        await self._empty.wait()
+
+
+class Bursts:
+    """The bursts of one process."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._open: dict[str, Burst] = {}
+        self._settling: dict[asyncio.Task[None], Burst] = {}
+        self._stopping = asyncio.Event()
+
+    @asynccontextmanager
+    async def joined(self, series_key: str) -> AsyncIterator[Burst]:
+        """The burst that an instance of the series belongs to; it is not settled before the block ends."""
+        burst = self._open.get(series_key)
+        if burst is None:
+            burst = self._open[series_key] = Burst(series_key)
+            task = asyncio.create_task(self._settle(burst))
+            self._settling[task] = burst
+            task.add_done_callback(self._settling.pop)
+        burst.enter()
+        try:
+            yield burst
+        finally:
+            burst.leave()
+
+    async def mark(self, burst: Burst) -> None:
+        """Makes the burst's mark durable, once."""
+        if burst.marked:
+            return
+        async with burst.marking:
+            if not burst.marked:
+                await self._journal.mark(burst.id, burst.series_key)
+                burst.marked = True
+
+    async def close(self) -> None:
+        """Settles what is open, now."""
+        self._stopping.set()
+        while self._settling:
+            await asyncio.wait(list(self._settling))
+
+    async def _settle(self, burst: Burst) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OPEN_SECONDS):
+                await self._stopping.wait()
+        del self._open[burst.series_key]
+        await burst.emptied()
+        if not burst.marked:
+            return
+        while True:
+            try:
+                await self._journal.settle(burst.series_key, burst.id)
+            except DatabaseUnavailable:
+                if self._stopping.is_set():
+                    log.warning("A series is left to the worker to settle: the database does not answer.")
+                    return
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return

@@ -26,6 +26,7 @@ _REMOVED = (
     "RequestedProcedureID",
     "RequestedProcedureDescription",
     "PerformedProcedureStepID",
+    "ScheduledProcedureStepID",
     "PerformedProcedureStepDescription",
     "AdmissionID",
     "IssuerOfAdmissionIDSequence",

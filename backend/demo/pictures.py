@@ -21,6 +21,8 @@ from .data import ExamPlan
 from .dress import dress
 
 _CHEST_CREDIT = "TCIA CMB-CRC (CC BY 4.0, doi 10.7937/djg7-gz87)"
+_BESIDE = Path(__file__).resolve().parents[3] / "shared"
+"""Real images beside the checkout, where there are any."""
 _CHEST_FOLDER = Path("dicom") / "ct_cmb_crc_chest100"
 _PACKAGED = (
     (data.HEAD_CT, "data_store", "data/693_UNCR.dcm", "pydicom-data (CQ500)"),
@@ -74,10 +76,11 @@ class Source:
         return sum(_frames(path) for path in self.paths)
 
 
-def sources(shared: Path | None, samples: Path | None, *, keep: bool = False) -> list[Source]:
-    """The exams of the demo. `samples`: a folder of DICOM files whose studies come first; `shared`: a folder that may hold the chest CT.
+def plan_of(samples: Path | None, shared: Path | None = _BESIDE, *, keep: bool = False) -> list[Source]:
+    """The exams of the demo. `samples`: a folder of DICOM files whose studies come first, else the chest CT below `shared` if it is there.
 
-    Raises `SamplesMissing` when `samples` is given and holds nothing readable.
+    Samples are given to invented patients unless `keep` says that they go out as they are. Raises `SamplesMissing` when the folder
+    holds nothing readable.
     """
     return [*(_own(samples, keep) if samples else [_chest(shared)]), *_packaged(), _head()]
 

@@ -16,7 +16,7 @@ from pydicom.data import get_testdata_file
 
 from backend.demo import data
 from backend.demo.dress import dress
-from backend.demo.pictures import SamplesMissing, sources
+from backend.demo.pictures import SamplesMissing, plan_of
 from backend.demo.send import NotAccepted, store
 from backend.phantom import PhantomRequest, write
 
@@ -26,7 +26,7 @@ def read(file: bytes) -> pydicom.Dataset:
 
 
 def named(key: str, shared: Path | None = None, samples: Path | None = None):
-    return next(source for source in sources(shared, samples) if source.plan.key == key)
+    return next(source for source in plan_of(samples, shared) if source.plan.key == key)
 
 
 def test_the_former_person_is_gone_and_the_pixels_stay() -> None:
@@ -78,7 +78,7 @@ def test_own_samples_are_grouped_by_study_and_given_to_invented_patients(tmp_pat
     for seed in (1, 2):
         list(write(PhantomRequest(slices=3, rows=64, columns=64, seed=seed), tmp_path / str(seed)))
     (tmp_path / "notes.txt").write_text("no picture")
-    found = [source for source in sources(None, tmp_path) if source.plan.key.startswith("sample")]
+    found = [source for source in plan_of(tmp_path, None) if source.plan.key.startswith("sample")]
     assert [source.identifiers()[1] for source in found] == [3, 3]
     names = {str(read(next(source.files())).PatientName) for source in found}
     assert names == {"Zhang^Xiaodong=张^晓东", "Ouyang^Xuemei=欧阳^雪梅"}
@@ -86,14 +86,14 @@ def test_own_samples_are_grouped_by_study_and_given_to_invented_patients(tmp_pat
 
 def test_own_samples_go_out_untouched_when_asked(tmp_path: Path) -> None:
     [path] = write(PhantomRequest(slices=1, rows=64, columns=64), tmp_path)
-    source = next(iter(sources(None, tmp_path, keep=True)))
+    source = next(iter(plan_of(tmp_path, None, keep=True)))
     assert list(source.files()) == [path.read_bytes()]
     assert source.plan.person.name == "张晓东"
 
 
 def test_a_samples_folder_without_pictures_is_told(tmp_path: Path) -> None:
     with pytest.raises(SamplesMissing, match="没有可读的"):
-        sources(None, tmp_path)
+        plan_of(tmp_path, None)
 
 
 def free_port() -> int:

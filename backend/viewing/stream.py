@@ -1,0 +1,296 @@
+"""One viewer's stream: takes the plan's items one by one, renders each when it may be sent, and sends it in slices that can be overtaken."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from backend.platform.clock import Clock
+from backend.platform.errors import NotFound, Unavailable, YunyingError
+from backend.viewing.flow import Flow
+from backend.viewing.model import Format, Picture
+from backend.viewing.pictures import SHEET_COLUMNS, Pictures, shown_size
+from backend.viewing.plan import Item, Plan, Tier, View
+from backend.viewing.series import SeriesView
+from render import Rect
+
+WHOLE = 32 * 1024
+"""Messages up to so many bytes go in one piece."""
+SLICE = 16 * 1024
+"""Longer ones go in slices of so many bytes, between which something more urgent may go."""
+_TILES_AT_ONCE = 4
+_SUSPENDED = 3
+_RETRY_SECONDS = 1.0
+
+
+class Wire(Protocol):
+    """The socket."""
+
+    async def send(self, message: bytes | dict[str, Any]) -> None:
+        """Sends a binary message or a JSON text; returns when the kernel has it. Raises ConnectionError when it is closed."""
+        ...
+
+
+@dataclass
+class _Parcel:
+    """A picture on its way."""
+
+    item: Item
+    data: bytes
+    id: int
+    at: int = 0
+
+    @property
+    def rest(self) -> int:
+        return len(self.data) - self.at
+
+    def next_slice(self) -> bytes:
+        """The next message of this parcel; advances it."""
+        if self.at == 0 and len(self.data) <= WHOLE:
+            self.at = len(self.data)
+            return self.data
+        header = {"k": "part", "id": self.id, "at": self.at, "of": len(self.data)}
+        piece = self.data[self.at : self.at + SLICE]
+        self.at += len(piece)
+        return framed(header, piece)
+
+
+class Stream:
+    """Sends pictures of one exam to one terminal, the most useful first."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        plan: Plan,
+        pictures: Pictures,
+        series: Callable[[int], Awaitable[SeriesView]],
+        clock: Clock,
+    ) -> None:
+        """`series` gives the view of a series by its number in the manifest."""
+        self._wire, self._plan, self._pictures, self._series, self._clock = wire, plan, pictures, series, clock
+        self.flow = Flow(clock.monotonic())
+        self._changed = asyncio.Event()
+        self._ready: deque[_Parcel] = deque()
+        self._suspended: OrderedDict[tuple[object, ...], _Parcel] = OrderedDict()
+        self._problems: dict[tuple[int, int], dict[str, Any]] = {}
+        self._told: set[tuple[int, int, int]] = set()
+        self._ids = 0
+
+    def look(self, view: View) -> None:
+        """The terminal shows something else now."""
+        self._plan.look(view)
+        self._changed.set()
+
+    def overview(self, series: int, window: tuple[float, float] | None) -> None:
+        """The terminal wants the contact sheets of a series."""
+        self._plan.overview(series, window)
+        self._changed.set()
+
+    def acked(self, total: int) -> bool:
+        """The terminal has received `total` bytes of pictures. False for a number that cannot be."""
+        good = self.flow.acked(total, self._clock.monotonic())
+        self._changed.set()
+        return good
+
+    def wake(self) -> None:
+        """Something that the plan goes by has changed."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled. Raises ConnectionError when the socket is closed."""
+        while True:
+            self._changed.clear()
+            parcel = await self._next_parcel()
+            if parcel is None:
+                await self._changed.wait()
+            elif not await self._send(parcel):
+                self._suspend(parcel)
+
+    async def _next_parcel(self) -> _Parcel | None:
+        """What to send next, rendered; None when there is nothing to do before something changes."""
+        await self._tell_problem()
+        while self._ready:
+            parcel = self._ready.popleft()
+            if self._plan.wanted(parcel.item):
+                return parcel
+        if not self.flow.may_send(1):
+            return None
+        self._plan.goodput = self.flow.goodput or 0.0
+        item = self._plan.next()
+        if item is None:
+            return None
+        known = self._suspended.pop(item.key, None)
+        if known is not None:
+            return known
+        await self._render(self._with_company(item))
+        # If nothing came of the item, the next turn of the loop finds another one at once.
+        self._changed.set()
+        return self._ready.popleft() if self._ready else None
+
+    def _with_company(self, item: Item) -> list[Item]:
+        """Tiles are made several at a time: handing one to a thread costs as much as making it."""
+        items = [item]
+        while item.tile is not None and len(items) < _TILES_AT_ONCE:
+            following = self._plan.next()
+            if following is None:
+                break
+            if following.tile is None or following.exact != item.exact:
+                self._plan.put_back(following)
+                break
+            items.append(following)
+        return items
+
+    async def _render(self, items: list[Item]) -> None:
+        """Makes the pictures of `items`, unless the view moves on meanwhile."""
+        task = asyncio.ensure_future(self._make(items))
+        changed = asyncio.ensure_future(self._changed.wait())
+        try:
+            while not task.done():
+                await asyncio.wait({task, changed}, return_when=asyncio.FIRST_COMPLETED)
+                if not task.done() and changed.done():
+                    if not (self._plan.wanted(items[0]) and self._plan.pressing(items[0])):
+                        return
+                    self._changed.clear()
+                    changed = asyncio.ensure_future(self._changed.wait())
+            self._ready.extend(task.result())
+        except Unavailable as error:
+            await self._unavailable(items, error)
+        except YunyingError as error:
+            self._failed(items, error)
+        finally:
+            task.cancel()
+            changed.cancel()
+
+    async def _make(self, items: list[Item]) -> list[_Parcel]:
+        item, view = items[0], await self._series(items[0].series)
+        seq = self._plan.view.seq if self._plan.view else 0
+        if item.tier is Tier.SHEET:
+            return await self._sheet(item, view)
+        if item.frame >= len(view.frames):
+            raise NotFound("该序列中没有这一帧，请刷新页面。")
+        ref = view.frames[item.frame]
+        fmt = Format.PNG if item.exact else Format.JPEG
+        look: dict[str, Any] = {"window": item.window, "fmt": fmt, "quality": self.flow.quality}
+        if item.tile is not None:
+            tiles = [(one, *one.tile) for one in items if one.tile is not None]
+            rects = [rect for _, _, rect in tiles]
+            made = await self._pictures.tiles(view, ref, item.tile[0], rects, urgency=item.tier.urgency, **look)
+            return [
+                self._parcel(one, _tile_header(one, seq, level, rect, picture), picture)
+                for (one, level, rect), picture in zip(tiles, made, strict=True)
+            ]
+        size = shown_size(ref, item.fit)
+        picture = await self._pictures.frame(view, ref, size=size, urgency=item.tier.urgency, **look)
+        return [self._parcel(item, _frame_header(item, seq, ref.size, picture), picture)]
+
+    async def _sheet(self, item: Item, view: SeriesView) -> list[_Parcel]:
+        numbers = range(item.frame, min(item.frame + item.count, len(view.frames)))
+        picture, frames, cell = await self._pictures.sheet(view, numbers, window=item.window, urgency=item.tier.urgency)
+        if not frames:
+            self._plan.failed(item)
+            return []
+        header = {**_header("sheet", item, picture), "frames": frames, "cols": SHEET_COLUMNS, "cell": cell}
+        return [self._parcel(item, header, picture)]
+
+    def _parcel(self, item: Item, header: dict[str, Any], picture: Picture) -> _Parcel:
+        self._ids += 1
+        return _Parcel(item, framed(header, picture.data), self._ids)
+
+    async def _send(self, parcel: _Parcel) -> bool:
+        """Sends what is left of a parcel as room comes up. False when something more urgent has to go first."""
+        while parcel.rest:
+            size = min(parcel.rest, WHOLE if parcel.at == 0 and parcel.rest <= WHOLE else SLICE)
+            while not self.flow.may_send(size):
+                self._changed.clear()
+                await self._changed.wait()
+                if not self._goes_on(parcel):
+                    return False
+            if not self._goes_on(parcel):
+                return False
+            message = parcel.next_slice()
+            self.flow.sent(len(message), self._clock.monotonic())
+            await self._wire.send(message)
+        self._plan.sent(parcel.item, len(parcel.data))
+        return True
+
+    def _goes_on(self, parcel: _Parcel) -> bool:
+        """Whether to go on with a parcel: it is still wanted, and nothing more urgent waits, unless one slice ends it."""
+        if parcel.at and parcel.rest <= SLICE:
+            return True
+        return self._plan.wanted(parcel.item) and self._plan.pressing(parcel.item)
+
+    def _suspend(self, parcel: _Parcel) -> None:
+        """Keeps what was begun: if it is wanted again, the rest will do."""
+        self._suspended[parcel.item.key] = parcel
+        while len(self._suspended) > _SUSPENDED:
+            self._suspended.popitem(last=False)
+
+    def _failed(self, items: list[Item], error: YunyingError) -> None:
+        for item in items:
+            self._plan.failed(item)
+            if item.tier is not Tier.SHEET:
+                self._problems[item.series, item.frame] = _problem(error, item, None)
+        self._changed.set()
+
+    async def _tell_problem(self) -> None:
+        """Says why the seen frame does not come; once for each view."""
+        view = self._plan.view
+        if view is None:
+            return
+        problem = self._problems.get((view.series, view.frame))
+        if problem is not None and (view.series, view.frame, view.seq) not in self._told:
+            self._told = {(view.series, view.frame, view.seq)}
+            await self._wire.send(problem)
+
+    async def _unavailable(self, items: Sequence[Item], error: Unavailable) -> None:
+        """Storage or processor cannot now: say so if somebody waits, and try again a little later."""
+        view, item = self._plan.view, items[0]
+        if view is not None and (item.series, item.frame) == (view.series, view.frame):
+            await self._wire.send(_problem(error, item, _RETRY_SECONDS))
+        for one in reversed(items):
+            self._plan.put_back(one)
+        asyncio.get_running_loop().call_later(_RETRY_SECONDS, self._changed.set)
+        self._changed.clear()
+        await self._changed.wait()
+
+
+def framed(header: dict[str, Any], body: bytes) -> bytes:
+    """A binary message: two bytes of header length (big-endian), the header, the body."""
+    head = json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack(">H", len(head)) + head + body
+
+
+def _header(kind: str, item: Item, picture: Picture) -> dict[str, Any]:
+    return {
+        "k": kind,
+        "s": item.series,
+        "win": picture.window,
+        "auto": item.window is None,
+        "fmt": picture.format.value,
+    }
+
+
+def _frame_header(item: Item, seq: int, full: tuple[int, int], picture: Picture) -> dict[str, Any]:
+    shown = {"f": item.frame, "size": picture.size, "full": full, "lossless": picture.lossless}
+    return {**_header("frame", item, picture), "seq": seq, **shown}
+
+
+def _tile_header(item: Item, seq: int, level: int, rect: Rect, picture: Picture) -> dict[str, Any]:
+    place = {"f": item.frame, "level": level, "rect": [rect.x, rect.y, rect.width, rect.height]}
+    return {**_header("tile", item, picture), "seq": seq, **place, "lossless": picture.lossless}
+
+
+def _problem(error: YunyingError, item: Item, retry: float | None) -> dict[str, Any]:
+    return {
+        "t": "problem",
+        "code": error.code,
+        "text": error.text,
+        "retry": retry,
+        "series": item.series,
+        "frame": item.frame,
+    }

@@ -177,3 +177,19 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(PhantomError, match="无法写入"):
         list(write(PhantomRequest(slices=1, rows=32, columns=32), tmp_path / "file"))
+
+
+def test_the_command_writes_what_its_arguments_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import argparse
+
+    from backend.phantom.command import add_phantom_arguments, run
+
+    parser = argparse.ArgumentParser()
+    add_phantom_arguments(parser)
+    size = ["--slices", "2", "--rows", "64", "--columns", "64"]
+    options = parser.parse_args([str(tmp_path), *size, "--name", "欧阳䶮", "--charset", "UTF-8", "--nodules", "1"])
+    assert run(options) == 0
+    written = sorted(tmp_path.iterdir())
+    assert len(written) == 2
+    assert pydicom.dcmread(written[0]).PatientName == "Ouyang^Yan=欧阳^䶮"
+    assert "直径" in capsys.readouterr().out

@@ -3,8 +3,7 @@
 import struct
 from dataclasses import dataclass
 
-from render.errors import CorruptImage, LimitExceeded, UnsupportedSyntax
-from render.limits import Limits
+from render.errors import CorruptImage, UnsupportedSyntax
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xF7})
@@ -45,6 +44,7 @@ class Jpeg2000Header:
     component_transform: bool
     reversible: bool
     """True for the 5-3 wavelet, False for the 9-7 of lossy coding."""
+    tiles: int
 
 
 def jpeg_header(data: bytes) -> JpegHeader:
@@ -109,11 +109,10 @@ def _jpeg_header(
     )
 
 
-def jpeg2000_header(data: bytes, limits: Limits) -> tuple[int, Jpeg2000Header]:
+def jpeg2000_header(data: bytes) -> tuple[int, Jpeg2000Header]:
     """Start of the codestream (after the boxes of a JP2 file) and its header.
 
-    Raises CorruptImage without a sound SIZ, UnsupportedSyntax for subsampled components,
-    LimitExceeded for more tiles than `limits` allows.
+    Raises CorruptImage without a sound SIZ and COD, UnsupportedSyntax for subsampled components.
     """
     start = 0 if data[:4] == _J2K_START else data.find(_J2K_START, 0, 65536)
     if start < 0 or len(data) < start + 42:
@@ -125,9 +124,6 @@ def jpeg2000_header(data: bytes, limits: Limits) -> tuple[int, Jpeg2000Header]:
         raise CorruptImage("JPEG 2000 SIZ of a wrong length")
     if x1 <= x0 or y1 <= y0 or not tile_x or not tile_y or off_x > x0 or off_y > y0:
         raise CorruptImage("JPEG 2000 SIZ contradicts itself")
-    tiles = -(-(x1 - off_x) // tile_x) * -(-(y1 - off_y) // tile_y)
-    if tiles > limits.max_tiles:
-        raise LimitExceeded(f"{tiles} tiles")
     depths = {data[start + 42 + 3 * number] for number in range(components)}
     steps = {bytes(data[start + 43 + 3 * n : start + 45 + 3 * n]) for n in range(components)}
     if len(depths) > 1 or steps != {b"\1\1"}:
@@ -142,6 +138,7 @@ def jpeg2000_header(data: bytes, limits: Limits) -> tuple[int, Jpeg2000Header]:
         signed=bool(depth & 0x80),
         component_transform=transform,
         reversible=reversible,
+        tiles=-(-(x1 - off_x) // tile_x) * -(-(y1 - off_y) // tile_y),
     )
     return start, header
 

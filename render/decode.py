@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from render.codestream import Jpeg2000Header, JpegHeader, jpeg2000_header, jpeg_header
 from render.colour import eight_bits, rgb_of_ybr, ybr_of_422
-from render.errors import CorruptImage, RenderError, UnsupportedSyntax
+from render.errors import CorruptImage, LimitExceeded, RenderError, UnsupportedSyntax
 from render.format import WHOLE_SLIDE, ImageFormat
 from render.limits import Limits
 
@@ -189,14 +189,20 @@ def _decode_jpeg_ls(stream: bytes) -> Array:
 
 
 def _jpeg_2000(data: bytes, form: ImageFormat, limits: Limits) -> Array:
-    _, header = jpeg2000_header(data, limits)
-    _check_size(header.rows, header.columns, header.components, form)
+    _, header = _jpeg_2000_header(data, form, limits)
     return _conformed(imagecodecs.jpeg2k_decode(data, numthreads=1), header, form)
 
 
-def _htj2k(data: bytes, form: ImageFormat, limits: Limits) -> Array:
-    start, header = jpeg2000_header(data, limits)
+def _jpeg_2000_header(data: bytes, form: ImageFormat, limits: Limits) -> tuple[int, Jpeg2000Header]:
+    start, header = jpeg2000_header(data)
     _check_size(header.rows, header.columns, header.components, form)
+    if header.tiles > limits.max_tiles:
+        raise LimitExceeded(f"{header.tiles} tiles")
+    return start, header
+
+
+def _htj2k(data: bytes, form: ImageFormat, limits: Limits) -> Array:
+    start, header = _jpeg_2000_header(data, form, limits)
     if header.reversible:
         return _conformed(imagecodecs.htj2k_decode(data[start:]), header, form)
     # OpenJPH as bound here lets lossy values that leave the range wrap around; OpenJPEG clips them.

@@ -63,9 +63,15 @@ class ImageFormat:
         return self.rows * self.columns * each
 
 
-def describe(dataset: Dataset, limits: Limits = Limits()) -> ImageFormat:  # noqa: B008  (frozen value)
+def describe(
+    dataset: Dataset,
+    limits: Limits = Limits(),  # noqa: B008  (frozen value)
+    floating: bool | None = None,
+) -> ImageFormat:
     """Form of the pixels that `dataset` declares; needs no pixel data.
 
+    `floating` tells which pixel data element there is; None has it read from the header, where the
+    floating point ones go without Bits Stored (PS3.3 C.7.6.24).
     Raises NotAnImage without Rows and Columns, CorruptImage for contradictions, UnsupportedSyntax
     for a depth or colour model that is not read here, LimitExceeded beyond `limits`.
     """
@@ -94,7 +100,7 @@ def describe(dataset: Dataset, limits: Limits = Limits()) -> ImageFormat:  # noq
         signed=integer(dataset, "PixelRepresentation") == 1,
         photometric=_photometric(dataset, samples),
         planar=integer(dataset, "PlanarConfiguration") == 1,
-        floating="FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset,
+        floating=_floating(dataset, allocated) if floating is None else floating,
     )
     _check_form(described)
     _check_limits(described, limits)
@@ -111,6 +117,12 @@ def _transfer_syntax(dataset: Dataset) -> str:
     if little is False:
         return "1.2.840.10008.1.2.2"
     return "1.2.840.10008.1.2.1" if implicit is False else "1.2.840.10008.1.2"
+
+
+def _floating(dataset: Dataset, allocated: int) -> bool:
+    if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+        return True
+    return allocated in (32, 64) and "BitsStored" not in dataset and "PixelData" not in dataset
 
 
 def _frames(dataset: Dataset) -> int:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 
 from pydicom.dataset import Dataset
 
-from render.errors import CorruptImage
+from render.errors import CorruptImage, LimitExceeded
 from render.header import value
 
 Span = tuple[int, int]
@@ -16,14 +16,15 @@ _DELIMITER = b"\xfe\xff\xdd\xe0"
 _END_OF_IMAGE = b"\xff\xd9"
 
 
-def frame_spans(data: memoryview, frames: int, dataset: Dataset) -> list[list[Span]]:
+def frame_spans(data: memoryview, frames: int, dataset: Dataset, limit: int) -> list[list[Span]]:
     """The fragments of each frame, in order; at least one frame, at most `frames`.
 
     The rules, first that fits: one frame takes all; the Extended Offset Table; one fragment per
     frame; the Basic Offset Table; the end-of-image marker at the end of a frame's last fragment.
-    Raises CorruptImage where the items are malformed or cannot be dealt out to the frames.
+    Raises CorruptImage where the items are malformed or cannot be dealt out to the frames,
+    LimitExceeded beyond `limit` fragments.
     """
-    offsets, spans = _items(data)
+    offsets, spans = _items(data, limit)
     if not spans:
         raise CorruptImage("no fragment in the encapsulated pixel data")
     if frames == 1:
@@ -46,10 +47,11 @@ def join(data: memoryview, spans: list[Span]) -> bytes:
     return b"".join(data[start:stop] for start, stop in spans)
 
 
-def _items(data: memoryview) -> tuple[tuple[int, ...], list[Span]]:
+def _items(data: memoryview, limit: int) -> tuple[tuple[int, ...], list[Span]]:
     """Basic Offset Table (maybe empty) and the spans of the fragments.
 
-    A last fragment that the file cuts short is kept as far as it goes: the decoder then tells.
+    A fragment that the file cuts short is refused here, for decoders of JPEG fill what is missing
+    with grey and do not tell.
     """
     spans: list[Span] = []
     position, end = 0, len(data)
@@ -60,7 +62,11 @@ def _items(data: memoryview) -> tuple[tuple[int, ...], list[Span]]:
             break
         if tag != _ITEM or length == 0xFFFFFFFF:
             raise CorruptImage(f"no item at byte {position} of the encapsulated pixel data")
-        spans.append((position + 8, min(position + 8 + length, end)))
+        if position + 8 + length > end:
+            raise CorruptImage("the file ends inside a fragment")
+        if len(spans) > limit:
+            raise LimitExceeded(f"more than {limit} fragments")
+        spans.append((position + 8, position + 8 + length))
         position += 8 + length
     if not spans:
         return (), []

@@ -1,5 +1,6 @@
 """An opened instance: its form, its frames, and what belongs to each frame."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -40,7 +41,8 @@ class Image:
 
     def __init__(self, dataset: Dataset, element: PixelElement | None, limits: Limits) -> None:
         self.dataset = dataset
-        self.format: ImageFormat = describe(dataset, limits)
+        floating = None if element is None else element.keyword != "PixelData"
+        self.format: ImageFormat = describe(dataset, limits, floating)
         if element is None:
             raise NotAnImage("no pixel data")
         self._limits = limits
@@ -49,7 +51,7 @@ class Image:
         if self.format.transfer_syntax_uid not in SUPPORTED_SYNTAXES:
             raise UnsupportedSyntax(f"transfer syntax {self.format.transfer_syntax_uid[:64]}")
         if self.encapsulated:
-            self._spans = frame_spans(element.data, self.format.frames, dataset)
+            self._spans = frame_spans(element.data, self.format.frames, dataset, limits.max_fragments)
         else:
             self._check_native_size()
 
@@ -108,7 +110,7 @@ class Image:
     def transform(self, index: int = 0) -> Transform:
         """What turns the stored values of frame `index` into grey levels."""
         self._check_index(index)
-        return transform_of(self.dataset, index)
+        return replace(transform_of(self.dataset, index), dtype=self.format.dtype)
 
     def geometry(self, index: int = 0) -> Geometry:
         """Where frame `index` lies in the patient."""

@@ -29,8 +29,11 @@ class Limits:
     max_codestream_bytes: int = 1 << 29
     """Largest compressed frame, in bytes."""
 
-    max_inflated_bytes: int = 1 << 31
+    max_inflated_bytes: int = 1 << 29
     """Largest data set that a deflated transfer syntax may unfold to, in bytes."""
+
+    max_fragments: int = 1_000_000
+    """Largest number of fragments of all frames."""
 
     max_tiles: int = 65535
     """Largest number of tiles of one JPEG 2000 codestream (ISO/IEC 15444-1 A.4.2)."""

@@ -22,8 +22,9 @@ _UNDEFINED = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class PixelElement:
-    """The value of the pixel data element: raw samples, or the items of an encapsulated one."""
+    """The pixel data element, by its keyword, and its value: raw samples, or the items of an encapsulated one."""
 
+    keyword: str
     data: memoryview
     vr: str
     undefined_length: bool
@@ -110,7 +111,8 @@ def _element_at(view: memoryview, start: int, implicit: bool, little: bool) -> P
     if start + 8 > len(view):
         return None
     group, element = struct.unpack_from(order + "HH", view, start)
-    if (group << 16 | element) not in _PIXEL_ELEMENTS:
+    keyword = _PIXEL_ELEMENTS.get(group << 16 | element)
+    if keyword is None:
         return None
     vr, after = "OW", start + 8
     if implicit:
@@ -122,8 +124,8 @@ def _element_at(view: memoryview, start: int, implicit: bool, little: bool) -> P
             raise CorruptImage("the file ends inside the pixel data element")
         (length,) = struct.unpack_from(order + "I", view, start + 8)
     if length == _UNDEFINED:
-        return PixelElement(view[after:], vr, True)
-    return PixelElement(view[after : after + length], vr, False)
+        return PixelElement(keyword, view[after:], vr, True)
+    return PixelElement(keyword, view[after : after + length], vr, False)
 
 
 def _element_of(dataset: Dataset) -> PixelElement | None:
@@ -138,5 +140,5 @@ def _element_of(dataset: Dataset) -> PixelElement | None:
             raise CorruptImage(f"{keyword} cannot be read") from error
         if not isinstance(data, bytes | bytearray | memoryview):
             raise CorruptImage(f"{keyword} is not held as bytes")
-        return PixelElement(memoryview(data), str(element.VR), bool(element.is_undefined_length))
+        return PixelElement(keyword, memoryview(data), str(element.VR), bool(element.is_undefined_length))
     return None

@@ -90,6 +90,7 @@ _TABLE: dict[str, tuple[Shown, str]] = {
     "66.4": (Shown.CINE, "分割"),
     "66.5": (Shown.NONE, "表面分割"),
     "66.6": (Shown.NONE, "纤维束追踪结果"),
+    "66.7": (Shown.CINE, "标签图分割"),
     "67": (Shown.NONE, "真实世界值映射"),
     "68.1": (Shown.NONE, "表面扫描网格"),
     "77.1.1": (Shown.IMAGE, "内镜图像"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
@@ -45,6 +46,12 @@ class S3Options:
     region: str = "us-east-1"
     access_key: str = ""
     secret_key: str = ""
+
+    @classmethod
+    def at(cls, location: str, **options: str) -> S3Options:
+        """The options for a location `s3://bucket/prefix`."""
+        parts = urlsplit(location)
+        return cls(parts.netloc, parts.path.strip("/"), **options)
 
 
 class S3Objects:

@@ -20,16 +20,18 @@ EXAMS = Schema(
     ),
 )
 START = datetime(2026, 1, 1, tzinfo=UTC)
+# Enough to tell a scan from a look-up; the product's own queries are proved at DOCUMENTS.
+FEWER = 20_000
 
 
 def exams():
-    for i in range(DOCUMENTS):
+    for i in range(FEWER):
         yield {
             "_id": f"exam-{i}",
             "uid": f"1.2.{i}",
             "institution": f"h{i % 20}",
             "at": START + timedelta(minutes=i),
-            "names": [f"name{i % 5000}", f"n{i % 5000:05}"],
+            "names": [f"n{i % 5000:05}"],
             "modality": ("CT", "MR", "DX")[i % 3],
         }
 
@@ -46,9 +48,8 @@ async def test_indexed_queries_pass_and_scans_are_found(database: Database):
             Query("exams", {"uid": "1.2.77"}, residual={"modality": "CT"}),
             Query("exams", {"institution": "h3", "at": week}, sort=("-at",), limit=20, examines=600),
             Query("exams", {"institution": "h3", "at": week}, {"modality": "CT"}, ("-at",), limit=20, examines=600),
-            Query("exams", {"names": "name77"}),
+            Query("exams", {"names": "n00077"}),
             Query("exams", {"names": prefix_range("n0007")}, examines=100),
-            Query("exams", {"uid": "1.2.77", "modality": "CT"}),
         ],
         exams(),
     )

@@ -19,7 +19,7 @@ from backend.platform.clock import ManualClock, SystemClock
 from backend.platform.errors import StorageFull, StorageUnavailable
 from backend.platform.objects import ObjectInfo, ObjectMissing, ObjectStore, addressed_key
 from backend.platform.objects_local import LocalObjects
-from backend.platform.objects_s3 import S3Objects
+from backend.platform.objects_s3 import S3Objects, S3Options
 from tests.fixtures_platform import S3Server
 
 MIB = 1 << 20
@@ -273,6 +273,11 @@ async def test_an_s3_server_that_dies_in_the_middle_of_an_upload():
 
     with pytest.raises(StorageUnavailable):
         await store.put_addressed("original", body())
+
+
+def test_a_location_names_bucket_and_prefix():
+    assert S3Options.at("s3://yunying/prod/a/", region="cn") == S3Options("yunying", "prod/a", region="cn")
+    assert S3Options.at("s3://yunying") == S3Options("yunying")
 
 
 async def test_stale_temporary_objects_in_a_bucket_are_removed(s3_server: S3Server):

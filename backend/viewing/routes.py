@@ -50,14 +50,14 @@ class PageHandler(Handler):
         opened = await self.viewing.open(principal, exam)
         nonce = base64.urlsafe_b64encode(secrets.token_bytes(12)).decode()
         page = Page(self.assets.code(), nonce, gzip="gzip" in self.request.headers.get("Accept-Encoding", ""))
-        self._headers(nonce, page)
+        self._page_headers(nonce, page)
         self.write(page.head())
         await self.flush()
         self.write(page.data(self.viewing.manifest(opened, principal), await self.viewing.first(opened)))
         await self.flush()
         await self.finish(page.rest())
 
-    def _headers(self, nonce: str, page: Page) -> None:
+    def _page_headers(self, nonce: str, page: Page) -> None:
         self.set_header("Content-Type", "text/html; charset=utf-8")
         self.set_header("Vary", "Accept-Encoding, Cookie")
         if page.gzip:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -112,6 +113,10 @@ class Sessions:
     async def alive(self, session_id: str) -> bool:
         """Whether the session lives; for sockets, which ask while they are open."""
         return await self.find(session_id) is not None
+
+    async def living(self, session_ids: Collection[str]) -> set[str]:
+        """Those of the sessions that live, asked for at once and never from the cache."""
+        return await self._store.living(session_ids, self._clock.now())
 
     async def _load(self, session_id: str) -> Session | None:
         """One question to the database, however many requests wait for its answer."""

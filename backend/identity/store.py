@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -119,6 +119,11 @@ class SessionStore:
         """The session, revoked and expired ones included until they are swept."""
         row = await self._sessions.find_one({"_id": session_id})
         return _session(row) if row else None
+
+    async def living(self, session_ids: Collection[str], now: datetime) -> set[str]:
+        """Those of the sessions that are neither revoked nor expired."""
+        rows = await self._sessions.find({"_id": {"$in": sorted(session_ids)}}, projection={"revoked": 1, "expires": 1})
+        return {row["_id"] for row in rows if not row["revoked"] and now < row["expires"]}
 
     async def of_subject(self, subject: str) -> list[Session]:
         """Sessions of a subject, newest first, at most 100."""

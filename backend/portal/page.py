@@ -6,12 +6,13 @@ import html
 import json
 import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tornado.web import RequestHandler
 
-from backend.platform.errors import YunyingError
+from backend.platform.errors import Unavailable
 
 _ENTRY = "src/portal/main.ts"
 _RETURN = re.compile(r"/(exam|viewer)/[a-z0-9]{10,40}")
@@ -29,36 +30,50 @@ small{display:block;margin-top:20px;color:var(--dim);font-size:14px}
 """
 
 
-class StaticFilesMissing(YunyingError):
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Addresses of the build's files."""
+
+    script: str
+    styles: tuple[str, ...]
+
+
+class NotBuilt(Unavailable):
     """The front ends were not built."""
 
-    code = "static-files-missing"
-    default_text = "前端页面尚未构建。请运行 make setup 后再启动。"
+    code = "pages-not-built"
+    default_text = "页面尚未构建。请在项目目录执行 npm ci 与 npm run build 后重试。"
 
 
 class Page:
-    """Makes documents; reads the build's manifest once."""
+    """Makes documents; reads the build's manifest again when it was built anew."""
 
     def __init__(self, static: Path) -> None:
-        """`static` is the folder that the front ends were built into. Raises `StaticFilesMissing`."""
+        """`static` is the folder that the front ends were built into."""
+        self._manifest = static / ".vite" / "manifest.json"
+        self._stamp, self._entry = 0, Entry("", ())
+
+    def _built(self) -> Entry:
         try:
-            manifest: dict[str, Any] = json.loads((static / ".vite" / "manifest.json").read_text())
-            entry = manifest[_ENTRY]
+            stamp = self._manifest.stat().st_mtime_ns
+            if stamp != self._stamp:
+                found = json.loads(self._manifest.read_text())[_ENTRY]
+                styles = tuple(f"/static/{name}" for name in found.get("css", []))
+                self._entry, self._stamp = Entry(f"/static/{found['file']}", styles), stamp
         except (OSError, ValueError, KeyError) as error:
-            raise StaticFilesMissing from error
-        self._script = f"/static/{entry['file']}"
-        self._styles = [f"/static/{name}" for name in entry.get("css", [])]
+            raise NotBuilt from error
+        return self._entry
 
     def shell(self, handler: RequestHandler) -> str:
-        """The document of every page of the portal; sets its security policy."""
-        nonce = self._policy(handler)
-        styles = "".join(f'<link rel="stylesheet" nonce="{nonce}" href="{style}">' for style in self._styles)
+        """The document of every page of the portal; sets its security policy. Raises `NotBuilt`."""
+        entry, nonce = self._built(), self._policy(handler)
+        styles = "".join(f'<link rel="stylesheet" nonce="{nonce}" href="{style}">' for style in entry.styles)
         return (
             '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1,viewport-fit=cover">'
             '<meta name="color-scheme" content="light dark"><meta name="format-detection" content="telephone=no">'
             f"<title>云影 · 我的影像</title>{styles}"
-            f'<script type="module" nonce="{nonce}" src="{self._script}"></script></head>'
+            f'<script type="module" nonce="{nonce}" src="{entry.script}"></script></head>'
             '<body><div id="app"></div><noscript>请开启浏览器的 JavaScript 功能后再访问。</noscript></body></html>'
         )
 

@@ -9,12 +9,15 @@ from backend.access.model import Action, Decision, Kind, Principal, Scope
 from backend.access.rules import scope_of
 from backend.archive.model import Exam, ExamPage, ExamQuery, Series
 from backend.audit.rules import Guard
+from backend.organisation.model import Institution
+from backend.platform.clock import Clock
 from backend.platform.errors import NotFound
 from backend.reports.model import ReportState
 from backend.reports.rules import Reports
 
 from .model import ExamDetail, ExamList, ExamSummary, InstitutionName
 
+_NAMES_SECONDS = 10.0
 _OWN_EXAMS = 1000
 """Exams of one person that are looked through for the hospitals that they are of."""
 
@@ -37,12 +40,28 @@ class ExamReader(Protocol):
         ...
 
 
-class InstitutionNames(Protocol):
+class InstitutionList(Protocol):
     """What organisation offers."""
 
-    async def names(self) -> Mapping[str, str]:
-        """Institution code -> name."""
+    async def all(self) -> list[Institution]:
+        """All institutions, by code."""
         ...
+
+
+class InstitutionNames:
+    """Names of institutions, read at most once in ten seconds: they change a few times a year."""
+
+    def __init__(self, institutions: InstitutionList, clock: Clock) -> None:
+        self._institutions, self._clock = institutions, clock
+        self._names: dict[str, str] = {}
+        self._until = 0.0
+
+    async def read(self) -> dict[str, str]:
+        """Institution code -> name."""
+        if self._clock.monotonic() >= self._until:
+            self._names = {institution.code: institution.name for institution in await self._institutions.all()}
+            self._until = self._clock.monotonic() + _NAMES_SECONDS
+        return self._names
 
 
 class Exams:
@@ -56,7 +75,7 @@ class Exams:
         await self._guard.require_action(principal, Action.EXAM_SEARCH)
         page = await self._exams.search_exams(scope_of(principal, Action.EXAM_SEARCH), query, limit, after=after)
         states = await self._reports.states([exam.exam for exam in page.items])
-        names = await self._institutions.names()
+        names = await self._institutions.read()
         items = tuple(self._summary(principal, exam, names, states) for exam in page.items)
         return ExamList(items, page.next)
 
@@ -68,13 +87,13 @@ class Exams:
             raise NotFound
         await self._guard.require(principal, Action.EXAM_VIEW, found.ref)
         states = await self._reports.states([exam])
-        summary = self._summary(principal, found, await self._institutions.names(), states)
+        summary = self._summary(principal, found, await self._institutions.read(), states)
         return ExamDetail(summary, tuple(await self._exams.series_of(found.key)))
 
     async def institutions(self, principal: Principal) -> list[InstitutionName]:
         """The institutions that the principal's exams can be filtered by, by name."""
         await self._guard.require_action(principal, Action.EXAM_SEARCH)
-        scope, names = scope_of(principal, Action.EXAM_SEARCH), await self._institutions.names()
+        scope, names = scope_of(principal, Action.EXAM_SEARCH), await self._institutions.read()
         if scope.everything:
             codes = set(names)
         elif scope.persons:

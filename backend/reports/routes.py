@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from backend.access.model import Action
@@ -58,7 +58,7 @@ def _text(body: dict[str, Any]) -> ReportText:
 def _instant(text: str) -> datetime:
     try:
         instant = datetime.fromisoformat(text)
-        instant = instant if instant.tzinfo else instant.replace(tzinfo=SHANGHAI)
+        instant = (instant if instant.tzinfo else instant.replace(tzinfo=SHANGHAI)).astimezone(UTC)
         return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
     except (ValueError, OverflowError):
         raise Invalid("reported_at 不是有效的时间。", code="invalid-field", field="reported_at") from None

@@ -7,6 +7,8 @@ from render.errors import CorruptImage, UnsupportedSyntax
 
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _FRAME_HEADERS = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xF7})
+_TILE_PART = b"\xff\x90"
+_END_OF_CODESTREAM = b"\xff\xd9"
 _J2K_START = b"\xff\x4f\xff\x51"
 
 
@@ -151,3 +153,18 @@ def _coding_style(data: bytes, position: int) -> tuple[bool, bool]:
             return data[position + 8] != 0, data[position + 13] == 1
         position += 2 + length
     raise CorruptImage("no JPEG 2000 COD")
+
+
+def check_complete(data: bytes) -> None:
+    """Raise CorruptImage where tile-parts do not follow each other up to the end of the codestream."""
+    position = data.find(_TILE_PART)
+    while position >= 0 and data[position : position + 2] == _TILE_PART and position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position + 6)
+        if length == 0:
+            position = data.rfind(_END_OF_CODESTREAM)
+        elif length < 14:
+            break
+        else:
+            position += length
+    if position < 0 or data[position : position + 2] != _END_OF_CODESTREAM:
+        raise CorruptImage("the codestream ends early")

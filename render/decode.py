@@ -1,19 +1,18 @@
-"""One frame's bytes to its stored values, by transfer syntax.
+"""One compressed frame to its stored values, by transfer syntax.
 
-Codecs that release the interpreter lock (imagecodecs) go first; pylibjpeg's openjpeg plug-in, which
-holds it, is the fallback for JPEG 2000. Every codestream's own header is compared with the declared
-size before a decoder runs, so that a decoder in C never allocates by what a broken file says.
+Every codestream's own header is compared with the declared size before a decoder runs, so that a
+decoder in C never allocates by what a broken file says.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from render.codestream import Jpeg2000Header, JpegHeader, jpeg2000_header, jpeg_header
-from render.colour import eight_bits, rgb_of_ybr, ybr_of_422
+from render import codecs
+from render.codestream import Jpeg2000Header, JpegHeader, check_complete, jpeg2000_header, jpeg_header
+from render.colour import eight_bits, rgb_of_ybr
 from render.errors import CorruptImage, LimitExceeded, RenderError, UnsupportedSyntax
 from render.format import WHOLE_SLIDE, ImageFormat
 from render.limits import Limits
@@ -23,56 +22,8 @@ Array = NDArray[Any]
 NATIVE = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"})
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _JPEG = "1.2.840.10008.1.2.4."
-_END_OF_IMAGE = b"\xff\xd9"
 _SAME_COLOUR = {1: None, 3: "RGB"}
 """Colour space to name as both input and output, so that the codec converts nothing."""
-
-
-def native_frame(data: memoryview, index: int, form: ImageFormat, vr: str) -> Array:
-    """Stored samples of frame `index` of native pixel data, in the sample's own width.
-
-    Shape (rows, columns), or (rows, columns, 3) in the colour model of the file.
-    """
-    big = form.transfer_syntax_uid == BIG_ENDIAN
-    if form.bits_allocated == 1:
-        return _native_bits(data, index, form, swapped=big and vr == "OW")
-    size = form.stored_frame_bits // 8
-    if big and vr == "OW" and form.bits_allocated == 8:
-        raw = _swapped_bytes(data, index * size, size)
-    else:
-        kind = "f" if form.floating else "u"
-        order = ">" if big else "<"
-        width = form.bits_allocated // 8
-        raw = np.frombuffer(data, f"{order}{kind}{width}", size // width, index * size)
-        raw = raw.astype(raw.dtype.newbyteorder("="))
-    if form.photometric == "YBR_FULL_422":
-        return ybr_of_422(raw, form.rows, form.columns)
-    if form.samples == 1:
-        return raw.reshape(form.rows, form.columns)
-    if form.planar:
-        return np.ascontiguousarray(raw.reshape(form.samples, form.rows, form.columns).transpose(1, 2, 0))
-    return raw.reshape(form.rows, form.columns, form.samples)
-
-
-def _native_bits(data: memoryview, index: int, form: ImageFormat, swapped: bool) -> Array:
-    """Samples of one bit, first sample in the least significant bit; frames follow bit by bit (PS3.5 8.1.1)."""
-    count = form.rows * form.columns
-    first = index * count
-    start, stop = first // 8, -(-(first + count) // 8)
-    packed = _swapped_bytes(data, start, stop - start) if swapped else np.frombuffer(data[start:stop], np.uint8)
-    bits = np.unpackbits(packed, bitorder="little")[first - start * 8 :][:count]
-    return bits.reshape(form.rows, form.columns)
-
-
-def _swapped_bytes(data: memoryview, start: int, size: int) -> Array:
-    """Bytes that were written as big endian words, in their own order."""
-    even = start - start % 2
-    stop = min(start + size + (start + size) % 2, len(data) - len(data) % 2)
-    words = np.frombuffer(data[even:stop], ">u2").astype("<u2").view(np.uint8)
-    found = words[start - even : start - even + size]
-    if len(found) < size:
-        raise CorruptImage("big endian words of an odd number of bytes")
-    return found.copy()
 
 
 def encapsulated_frame(data: bytes, form: ImageFormat, limits: Limits) -> Array:
@@ -133,9 +84,9 @@ def _jpeg(data: bytes, form: ImageFormat, limits: Limits) -> Array:
         # Some writers leave Se at 0 although a sequential scan holds all 64 coefficients.
         stream = data[header.start : position] + b"\x3f" + data[position + 1 :]
     if header.components == 1:
-        return np.asarray(imagecodecs.jpeg8_decode(stream))
+        return codecs.jpeg(stream)
     stored = "YCBCR" if _luma_and_chroma(header, form) else "RGB"
-    return np.asarray(imagecodecs.jpeg8_decode(stream, colorspace=stored, outcolorspace="RGB"))
+    return codecs.jpeg(stream, stored, "RGB")
 
 
 def _luma_and_chroma(header: JpegHeader, form: ImageFormat) -> bool:
@@ -158,8 +109,8 @@ def _jpeg_lossless(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     if header.process != 0xC3:
         raise UnsupportedSyntax(f"JPEG process 0x{header.process:02x} in a lossless syntax")
     same = _SAME_COLOUR.get(header.components)
-    decoded = imagecodecs.jpeg8_decode(data[header.start :], colorspace=same, outcolorspace=same)
-    return _to_rgb(np.asarray(decoded), form, header.components == 3 and _luma_and_chroma(header, form))
+    decoded = codecs.jpeg(data[header.start :], same, same)
+    return _to_rgb(decoded, form, header.components == 3 and _luma_and_chroma(header, form))
 
 
 def _jpeg_ls(data: bytes, form: ImageFormat, limits: Limits) -> Array:
@@ -167,30 +118,13 @@ def _jpeg_ls(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     _check_size(header.rows, header.columns, header.components, form)
     if header.process != 0xF7:
         raise UnsupportedSyntax(f"JPEG process 0x{header.process:02x} in a JPEG-LS syntax")
-    decoded = _decode_jpeg_ls(data[header.start :])
+    decoded = codecs.jpeg_ls(data[header.start :])
     return _to_rgb(decoded, form, header.components == 3 and _luma_and_chroma(header, form))
-
-
-def _decode_jpeg_ls(stream: bytes) -> Array:
-    """CharLS, kept from two of its habits.
-
-    At the end of a stream without EOI it counts zero bits for seconds: so there is always an EOI. It
-    refuses zero bytes between the last scan and EOI, which WG-04's own samples have: so a refused
-    stream is tried once more without them.
-    """
-    end = stream.rfind(_END_OF_IMAGE)
-    body = stream if end < 0 else stream[:end]
-    try:
-        return np.asarray(imagecodecs.jpegls_decode(body + _END_OF_IMAGE))
-    except RuntimeError:
-        if not body.endswith(b"\0"):
-            raise
-        return np.asarray(imagecodecs.jpegls_decode(body.rstrip(b"\0") + _END_OF_IMAGE))
 
 
 def _jpeg_2000(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     _, header = _jpeg_2000_header(data, form, limits)
-    return _conformed(imagecodecs.jpeg2k_decode(data, numthreads=1), header, form)
+    return _conformed(codecs.jpeg_2000(data, form), header, form)
 
 
 def _jpeg_2000_header(data: bytes, form: ImageFormat, limits: Limits) -> tuple[int, Jpeg2000Header]:
@@ -204,9 +138,10 @@ def _jpeg_2000_header(data: bytes, form: ImageFormat, limits: Limits) -> tuple[i
 def _htj2k(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     start, header = _jpeg_2000_header(data, form, limits)
     if header.reversible:
-        return _conformed(imagecodecs.htj2k_decode(data[start:]), header, form)
+        return _conformed(codecs.htj2k(data[start:], form), header, form)
     # OpenJPH as bound here lets lossy values that leave the range wrap around; OpenJPEG clips them.
-    return _conformed(imagecodecs.jpeg2k_decode(data[start:], numthreads=1), header, form)
+    check_complete(data[start:])
+    return _conformed(codecs.jpeg_2000(data[start:], form), header, form)
 
 
 def _conformed(decoded: Array, header: Jpeg2000Header, form: ImageFormat) -> Array:
@@ -234,10 +169,7 @@ def _run_length(data: bytes, form: ImageFormat, limits: Limits) -> Array:
     _check_density(data, form, 64)
     if int.from_bytes(data[:4], "little") != width * form.samples:
         raise CorruptImage("RLE header of a wrong number of segments")
-    planes: Array = np.empty((form.samples, form.rows, form.columns), dtype=f"<u{width}")
-    room = planes.reshape(-1).view(np.uint8).data
-    if len(imagecodecs.dicomrle_decode(data, dtype=planes.dtype, out=room)) < planes.nbytes:
-        raise CorruptImage("the RLE frame ends early")
+    planes = codecs.run_length(data, form)
     if form.samples == 1:
         return planes.reshape(form.rows, form.columns)
     ybr = form.photometric.startswith("YBR_FULL")

@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from render.colour import eight_bits, expand_palette, palette_table, rgb_of_ybr
-from render.decode import NATIVE, SUPPORTED_SYNTAXES, encapsulated_frame, native_frame
+from render.decode import BIG_ENDIAN, NATIVE, SUPPORTED_SYNTAXES, encapsulated_frame
 from render.errors import CorruptImage, LimitExceeded, NotAnImage, RenderError, UnsupportedSyntax
 from render.format import PALETTE, ImageFormat, describe
 from render.fragments import Span, frame_spans, join
 from render.geometry import Geometry, geometry_of
 from render.limits import Limits
+from render.native import native_frame
 from render.read import PixelElement, read_source
 from render.transform import Transform, transform_of
 
@@ -99,7 +100,8 @@ class Image:
             raw = encapsulated_frame(self.frame_bytes(index), form, self._limits)
             converted = form.samples == 3
         else:
-            raw = native_frame(self._element.data, index, form, self._element.vr)
+            big = form.transfer_syntax_uid == BIG_ENDIAN
+            raw = native_frame(self._element.data, index, form, self._element.vr, big)
             converted = False
         if form.photometric == PALETTE:
             return expand_palette(_within_bits(raw, form), self._palette)

@@ -1,5 +1,6 @@
 """DICOM data sets made by code, for what no real file of the corpus has."""
 
+import struct
 from io import BytesIO
 from typing import Any
 
@@ -40,3 +41,9 @@ def file_of(made: Dataset) -> bytes:
     stream = BytesIO()
     pydicom.dcmwrite(stream, made, enforce_file_format=True)
     return stream.getvalue()
+
+
+def item(data: bytes) -> bytes:
+    """A fragment of encapsulated pixel data, padded to an even length."""
+    data += b"\0" * (len(data) % 2)
+    return b"\xfe\xff\x00\xe0" + struct.pack("<I", len(data)) + data

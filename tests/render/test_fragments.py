@@ -8,16 +8,11 @@ import pytest
 from pydicom.encaps import encapsulate, encapsulate_extended
 
 import render
-from tests.render.made import dataset, file_of
+from tests.render.made import dataset, file_of, item
 
 JPEG_2000, JPEG_LS, RLE = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.5"
 FRAMES = [np.random.default_rng(seed).integers(0, 4096, (40, 30)).astype(np.uint16) for seed in range(5)]
 J2K = [imagecodecs.jpeg2k_encode(frame, reversible=True, codecformat="j2k", level=0) for frame in FRAMES]
-
-
-def item(data: bytes) -> bytes:
-    data += b"\0" * (len(data) % 2)
-    return b"\xfe\xff\x00\xe0" + struct.pack("<I", len(data)) + data
 
 
 def opened(pixel_data: bytes, frames: int = len(FRAMES), syntax: str = JPEG_2000, **attributes: object) -> render.Image:

@@ -52,6 +52,7 @@ T = TypeVar("T")
 OPERATION_SECONDS = 5.0
 """How long one call may take before it counts as `DatabaseUnavailable`."""
 _TRANSACTION_SECONDS = 15.0
+_REFUSED_CODES = frozenset({13, 18})
 _DURABLE = WriteConcern(w="majority", j=True)
 
 
@@ -70,8 +71,8 @@ class Database:
     async def connect(cls, uri: str, name: str, *, operation_seconds: float = OPERATION_SECONDS) -> Database:
         """An open connection, proved by one round trip.
 
-        Every write waits for the majority and its journal. Raises Invalid for a URI that cannot be read and
-        DatabaseUnavailable when nobody answers. After that it reconnects by itself for as long as it lives.
+        Every write waits for the majority and its journal. Raises Invalid for a URI that cannot be read or whose
+        account is refused, and DatabaseUnavailable when nobody answers. After that it reconnects by itself for as long as it lives.
         """
         try:
             client: Any = AsyncIOMotorClient(
@@ -88,7 +89,16 @@ class Database:
         except (InvalidURI, ConfigurationError, ValueError) as error:
             raise Invalid("数据库地址 YUNYING_MONGODB_URI 无法解析，请检查其格式。", code="database-uri") from error
         database = cls(client, name, operation_seconds)
-        await database.ping()
+        try:
+            await database.ping()
+        except BaseException as error:
+            client.close()
+            if isinstance(error, OperationFailure) and error.code in _REFUSED_CODES:
+                raise Invalid(
+                    "数据库拒绝登录，请检查 YUNYING_MONGODB_URI 中的用户名、密码与 authSource。",
+                    code="database-account",
+                ) from error
+            raise
         return database
 
     def collection(self, name: str) -> Collection:

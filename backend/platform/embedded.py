@@ -22,7 +22,7 @@ from typing import BinaryIO, Literal
 from backend.platform.clock import Clock, SystemClock
 from backend.platform.database import Database, OperationFailure
 from backend.platform.embedded_address import Address, create_account, read_password, running_uri, write_private
-from backend.platform.errors import DatabaseUnavailable, YunyingError
+from backend.platform.errors import DatabaseUnavailable, Invalid, YunyingError
 from backend.platform.ids import secret
 
 __all__ = ["EmbeddedDatabase", "EmbeddedDatabaseError", "EmbeddedOptions", "running_uri", "supervise"]
@@ -98,7 +98,7 @@ class EmbeddedDatabase:
         return self._process.pid if self._process and self._process.returncode is None else 0
 
     async def start(self) -> None:
-        """Returns when the server takes durable writes.
+        """Returns when the server takes durable writes. Call it from a thread that lives as long as it shall.
 
         Raises EmbeddedDatabaseError when it is not installed, when another process has the folder, or when it does
         not come up.
@@ -195,7 +195,7 @@ class EmbeddedDatabase:
                 break
             if _listening(self._port):
                 # Refused for its password: a stranger took the port in the same moment.
-                with suppress(DatabaseUnavailable, OperationFailure):
+                with suppress(DatabaseUnavailable, Invalid, OperationFailure):
                     await self._check()
                     return
             await asyncio.sleep(0.02)
@@ -236,6 +236,8 @@ class EmbeddedDatabase:
                 await self._launch()
             except EmbeddedDatabaseError as error:
                 log.error("%s", error.text)
+            except OSError as error:
+                log.error("The embedded database could not be started: %s", error.strerror)
 
     async def _exited_within(self, seconds: float) -> bool:
         if self._process is None:
@@ -251,7 +253,7 @@ class EmbeddedDatabase:
             log.warning("The disk of the embedded database is almost full.")
         try:
             await self._check()
-        except OperationFailure:
+        except (Invalid, OperationFailure):
             return "refuses"
         except DatabaseUnavailable as error:
             return "refuses" if isinstance(error.__cause__, OperationFailure) else "silent"

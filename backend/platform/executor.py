@@ -83,6 +83,10 @@ class InProcessExecutor:
             except DatabaseUnavailable:
                 log.warning("The database does not answer; background work pauses.")
                 busy = False
+            except Exception as error:
+                # Whatever it is, background work must not end with it.
+                log.error("Background work could not be claimed: %s", describe(error))
+                busy = False
             if not busy:
                 try:
                     await asyncio.wait_for(self._woken.wait(), self._poll * (0.75 + random.random() / 2))  # noqa: S311
@@ -134,6 +138,8 @@ class InProcessExecutor:
             await outcome
         except DatabaseUnavailable:
             log.warning("The outcome of background work could not be recorded; it will be repeated.")
+        except Exception as error:
+            log.error("The outcome of background work could not be recorded: %s", describe(error))
 
     async def _failed(self, claim: Claim, kind: _Kind, error: Exception) -> None:
         cause = describe(error)

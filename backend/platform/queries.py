@@ -1,4 +1,11 @@
-"""Named queries as values: built by stores, run by `Collection`, explained by one test for all of them."""
+"""Named queries as values: built by stores, run by `Collection`, explained by one test for all of them.
+
+What an index serves on the embedded server (measured; a real MongoDB serves all of it): equality on leading fields and
+then one range; one value of an array; `$in` on one field alone; `_id` by equality or `$in`. It scans for `$or`, `$all`,
+a range or prefix of `_id`, `$regex`, `$ne`, and for a sort without a condition. A condition outside the index belongs
+into `Query.residual`, `$in` followed by a range into one query for each value. Sorting is done in memory, so that a
+page must be cut out of a bounded range.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ import pytest
 
 from backend.platform.database import Database, DatabaseUnavailable, OperationFailure
 from backend.platform.embedded import EmbeddedDatabase, EmbeddedDatabaseError, EmbeddedOptions, running_uri
+from backend.platform.errors import Invalid
 
 SUPERVISOR = (
     "import asyncio, sys; from pathlib import Path\n"
@@ -69,7 +70,7 @@ async def test_nobody_enters_without_the_password_that_only_the_owner_reads(tmp_
         with pytest.raises(OperationFailure, match="auth"):
             await stranger.collection("rows").find({})
         stranger.close()
-        with pytest.raises(OperationFailure):
+        with pytest.raises(Invalid, match="拒绝登录"):
             await Database.connect(f"mongodb://yunying:wrong@{address}/?directConnection=true&authSource=admin", "t")
     assert (tmp_path / "db").stat().st_mode & 0o077 == 0
     assert (tmp_path / "db" / "password").stat().st_mode & 0o077 == 0

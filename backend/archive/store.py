@@ -162,6 +162,11 @@ class ArchiveStore:
         document = await self._instances.find_one({"_id": instance_key}, projection={"header": 1, "personal": 1})
         return self.documents.header(document) if document else None
 
+    async def lead_header(self, series_key: str) -> dict[str, Any]:
+        """The header of the first instance of a series by Instance Number; empty if there is none."""
+        rows = await self._instances.run(replace(_instances_of(series_key, headers=True), limit=1))
+        return self.documents.header(rows[0]) if rows else {}
+
     async def headers_of(self, series_key: str) -> list[dict[str, Any]]:
         """The headers of a series by Instance Number."""
         rows = await self._instances.run(_instances_of(series_key, headers=True))

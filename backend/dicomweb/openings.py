@@ -10,7 +10,8 @@ from cachetools import TTLCache
 
 from backend.access.model import Action, Principal
 from backend.access.rules import decide
-from backend.archive.model import Exam, ExamPage, ExamQuery, Instance, Series
+from backend.archive.model import Exam, Instance, Series
+from backend.archive.rules import Exams
 from backend.platform.clock import Clock
 from backend.platform.errors import NotFound
 
@@ -29,36 +30,38 @@ class Target:
 
 
 class Archive(Protocol):
-    """What is asked of the archive."""
+    """What is read of the archive within an exam that was decided upon."""
 
-    async def resolve(self, principal: Principal, action: Action, study_instance_uid: str) -> Exam:
-        """The exam, if the principal may; recorded. Raises `NotFound`."""
+    async def series_of(self, exam_key: str) -> list[Series]:
+        """The series of an exam, by Series Number."""
         ...
 
-    async def search(
-        self, principal: Principal, query: ExamQuery, limit: int, *, offset: int = 0, after: str | None = None
-    ) -> ExamPage:
-        """Exams that the principal may find, newest first; recorded."""
+    async def instances_of(self, series_key: str) -> list[Instance]:
+        """The instances of a series, by Instance Number."""
         ...
 
-    async def lead_header(self, series: Series) -> dict[str, Any]:
-        """The header of the first instance of a series; empty if there is none."""
+    async def instances_of_exam(self, exam_key: str) -> list[Instance]:
+        """The instances of an exam, by series and Instance Number."""
         ...
 
-    async def series_of(self, exam: Exam) -> Sequence[Series]:
-        """The exam's series, in order."""
+    async def instance(self, institution: str, sop_instance_uid: str) -> Instance | None:
+        """One instance of an institution."""
         ...
 
-    async def instances_of(self, exam: Exam, series: str = "") -> Sequence[Instance]:
-        """The instances of the exam, or of one series by UID, in order."""
+    async def header(self, instance_key: str) -> dict[str, Any] | None:
+        """The header of an instance in the DICOM JSON model, personal attributes opened."""
         ...
 
-    async def instance(self, exam: Exam, sop_instance_uid: str) -> Instance:
-        """One instance. Raises `NotFound`."""
+    async def lead_header(self, series_key: str) -> dict[str, Any]:
+        """The header of a series' first instance; empty if there is none."""
         ...
 
-    async def headers(self, instances: Sequence[Instance], *, personal: bool) -> Sequence[dict[str, Any]]:
-        """Their headers in the DICOM JSON model, with the attributes that identify persons only if `personal`."""
+    async def series_by_uid(self, series_instance_uid: str) -> list[Series]:
+        """The series of all institutions that have this UID."""
+        ...
+
+    async def instances_by_uid(self, sop_instance_uid: str) -> list[Instance]:
+        """The instances of all institutions that have this UID."""
         ...
 
 
@@ -69,8 +72,8 @@ class Openings:
     for each session, exam and action, not for every frame. The exam itself is read again after a second.
     """
 
-    def __init__(self, archive: Archive, clock: Clock) -> None:
-        self._archive = archive
+    def __init__(self, exams: Exams, archive: Archive, clock: Clock) -> None:
+        self._guarded, self._archive = exams, archive
         self._recorded: TTLCache[tuple[str, ...], bool] = TTLCache(_KEPT, _RECORDED_SECONDS, timer=clock.monotonic)
         self._exams: TTLCache[tuple[str, ...], Exam] = TTLCache(_KEPT, _FRESH_SECONDS, timer=clock.monotonic)
         self._instances: TTLCache[tuple[str, str], Instance] = TTLCache(_KEPT, _FRESH_SECONDS, timer=clock.monotonic)
@@ -81,7 +84,7 @@ class Openings:
         known = self._exams.get(key)
         if known is not None and key in self._recorded and decide(principal, action, known.ref).allowed:
             return known
-        exam = await self._archive.resolve(principal, action, study)
+        exam = await self._guarded.resolve(principal, study, action)
         self._exams[key] = exam
         self._recorded[key] = True
         return exam
@@ -91,7 +94,9 @@ class Openings:
         key = (exam.key, target.instance)
         found = self._instances.get(key)
         if found is None:
-            found = await self._archive.instance(exam, target.instance)
+            found = await self._archive.instance(exam.institution, target.instance)
+            if found is None:
+                raise NotFound
             self._instances[key] = found
         if found.exam_key != exam.key or found.series_key != f"{exam.institution}/{target.series}":
             raise NotFound
@@ -101,7 +106,11 @@ class Openings:
         """All instances of the path's study, series, or the one. Raises `NotFound` if there are none."""
         if target.instance:
             return [await self.instance(exam, target)]
-        found = await self._archive.instances_of(exam, target.series)
+        if target.series:
+            listed = await self._archive.instances_of(f"{exam.institution}/{target.series}")
+        else:
+            listed = await self._archive.instances_of_exam(exam.key)
+        found = [one for one in listed if one.exam_key == exam.key]
         if not found:
             raise NotFound
         return found

@@ -7,12 +7,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
+from backend.archive.rules import MAX_PAGE
 from backend.platform.errors import Invalid
 
 from .attributes import attribute, level_of
 from .model import Attribute, Function, Level, Match, Rendering, Search, Viewport, Window
 
-MAX_LIMIT, MAX_OFFSET = 1000, 100_000
+MAX_OFFSET = 100_000
 MAX_PARAMETERS, MAX_VALUE, MAX_UIDS = 40, 1024, 100
 MAX_SIDE = 8192
 """Largest side of a picture that may be asked for, pixels."""
@@ -70,9 +71,9 @@ def parse_search(level: Level, arguments: Arguments, *, study: str = "", series:
                 found = _match(attribute(name, name), values, level, warnings)
                 matches += [found] if found else []
                 include.append(attribute(name, name))
-    if limit > MAX_LIMIT:
-        limit = MAX_LIMIT
-        warnings.append(f"The limit was reduced to {MAX_LIMIT}, the maximum supported by the server")
+    if limit > MAX_PAGE:
+        limit = MAX_PAGE
+        warnings.append(f"The limit was reduced to {MAX_PAGE}, the maximum supported by the server")
     return Search(
         level, study, series, tuple(matches), tuple(include), include_all, fuzzy, limit, offset, tuple(warnings)
     )

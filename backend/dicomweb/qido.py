@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -9,14 +10,17 @@ from typing import Any
 
 from backend.access.model import Action, Principal
 from backend.archive.model import Exam, ExamQuery, Instance, Series
+from backend.archive.rules import Exams
 
 from .attributes import level_of
 from .matching import DataSet, fulfils
+from .metadata import headers_of
 from .model import Level, Match, Search
 from .openings import Archive, Openings
 from .results import instance_attributes, series_attributes, shown, study_attributes
 
 _PAGE = 100
+_BATCH = 32
 _MOST_EXAMINED = 5000
 """Exams that one search looks at beyond its indexes, at most."""
 
@@ -44,8 +48,8 @@ class Plan:
 class Searches:
     """Runs searches within what the caller may find."""
 
-    def __init__(self, openings: Openings, archive: Archive) -> None:
-        self._openings, self._archive = openings, archive
+    def __init__(self, exams: Exams, openings: Openings, archive: Archive) -> None:
+        self._exams, self._openings, self._archive = exams, openings, archive
 
     async def run(self, principal: Principal, search: Search, base: str) -> Found:
         """The rows `search.offset` to `search.offset + search.limit`, newest exam first, then by series and instance number.
@@ -70,7 +74,7 @@ class Searches:
 
     async def _page(self, principal: Principal, search: Search, plan: Plan, base: str, found: Found) -> None:
         """A page of exams that the archive finds by itself."""
-        page = await self._archive.search(principal, plan.query, search.limit, offset=search.offset)
+        page = await self._exams.search(principal, plan.query, search.limit, offset=search.offset)
         found.rows += [shown(study_attributes(exam, base), search) for exam in page.items]
         if page.next is not None:
             found.warnings.append(_more(search))
@@ -79,7 +83,7 @@ class Searches:
         self, principal: Principal, search: Search, plan: Plan, base: str, found: Found
     ) -> AsyncIterator[DataSet]:
         """Everything that fits, in order, read as far as it is asked for."""
-        async for exam in self._exams(principal, search, plan, found):
+        async for exam in self._selected(principal, search, plan, found):
             study = study_attributes(exam, base)
             if not fulfils(study, plan.study):
                 continue
@@ -90,7 +94,7 @@ class Searches:
                 yield row
 
     async def _below(self, exam: Exam, study: DataSet, search: Search, plan: Plan) -> AsyncIterator[DataSet]:
-        for series in await self._archive.series_of(exam):
+        for series in await self._archive.series_of(exam.key):
             if search.series and series.series_instance_uid != search.series:
                 continue
             if not _may_fit(series, plan.series):
@@ -101,36 +105,36 @@ class Searches:
             if search.level is Level.SERIES:
                 yield known
                 continue
-            async for row in self._instances(exam, known, series, plan):
+            async for row in self._instances(known, series, plan):
                 yield row
 
     async def _series(self, study: DataSet, series: Series) -> dict[str, Any]:
-        lead = await self._archive.lead_header(series)
-        return series_attributes(study, series, lead)
+        return series_attributes(study, series, await self._archive.lead_header(series.key))
 
-    async def _instances(self, exam: Exam, known: DataSet, series: Series, plan: Plan) -> AsyncIterator[DataSet]:
-        instances: Sequence[Instance] = await self._archive.instances_of(exam, series.series_instance_uid)
+    async def _instances(self, known: DataSet, series: Series, plan: Plan) -> AsyncIterator[DataSet]:
+        instances = await self._archive.instances_of(series.key)
         some = [one for one in instances if _instance_may_fit(one, plan.instance)]
-        for start in range(0, len(some), _PAGE):
-            batch = some[start : start + _PAGE]
-            for instance, header in zip(batch, await self._archive.headers(batch, personal=True), strict=True):
+        for start in range(0, len(some), _BATCH):
+            batch = some[start : start + _BATCH]
+            for instance, header in zip(batch, await headers_of(self._archive, batch), strict=True):
                 row = instance_attributes(known, instance, header)
                 if fulfils(row, plan.instance):
                     yield row
 
-    async def _exams(self, principal: Principal, search: Search, plan: Plan, found: Found) -> AsyncIterator[Exam]:
+    async def _selected(self, principal: Principal, search: Search, plan: Plan, found: Found) -> AsyncIterator[Exam]:
         if search.study:
             yield await self._openings.exam(principal, Action.EXAM_SEARCH, search.study)
             return
-        for study in plan.studies:
-            page = await self._archive.search(principal, replace(plan.query, study_instance_uid=study), _PAGE)
-            for exam in page.items:
-                yield exam
-        if plan.studies:
+        studies = await self._studies(plan)
+        if studies is not None:
+            for study in studies:
+                page = await self._exams.search(principal, replace(plan.query, study_instance_uid=study), _PAGE)
+                for exam in page.items:
+                    yield exam
             return
         examined, after = 0, None
         while examined < _MOST_EXAMINED:
-            page = await self._archive.search(principal, plan.query, _PAGE, after=after)
+            page = await self._exams.search(principal, plan.query, _PAGE, after=after)
             for exam in page.items:
                 yield exam
             examined, after = examined + len(page.items), page.next
@@ -139,6 +143,23 @@ class Searches:
         found.warnings.append(
             f"The search was cut after {_MOST_EXAMINED} studies; narrow it by StudyDate, PatientID, PatientName or AccessionNumber"
         )
+
+    async def _studies(self, plan: Plan) -> list[str] | None:
+        """The Study Instance UIDs that UIDs of any level select by their indexes; None if there are no such conditions."""
+        if plan.studies:
+            return list(plan.studies)
+        keys: list[str] = []
+        for match in plan.instance:
+            if match.attribute.keyword == "SOPInstanceUID":
+                found = await asyncio.gather(*map(self._archive.instances_by_uid, match.values))
+                keys += [one.exam_key for some in found for one in some]
+                return _study_uids(keys)
+        for match in plan.series:
+            if match.attribute.keyword == "SeriesInstanceUID":
+                lists = await asyncio.gather(*map(self._archive.series_by_uid, match.values))
+                keys += [one.exam_key for some in lists for one in some]
+                return _study_uids(keys)
+        return None
 
 
 def plan_of(search: Search) -> Plan:
@@ -185,6 +206,11 @@ _SINGLE = {
     "AccessionNumber": "accession_number",
     "PatientID": "patient_id",
 }
+
+
+def _study_uids(exam_keys: Sequence[str]) -> list[str]:
+    """The UIDs in keys of exams, each once; which of the exams may be found is for the search to say."""
+    return list(dict.fromkeys(key.partition("/")[2] for key in exam_keys))
 
 
 def _day(text: str | None) -> date | None:

@@ -206,7 +206,7 @@ def routes(
     for resource in (study, series, instance):
         table += [
             Route(resource, InstancesHandler, original, {**common, "retrieval": retrieval}),
-            Route(resource + "/metadata", MetadataHandler, view, {**common, "metadata": metadata}),
+            Route(resource + "/metadata", MetadataHandler, search, {**common, "metadata": metadata}),
         ]
     for resource in (study, series, instance, frames):
         table += [

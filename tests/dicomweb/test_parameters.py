@@ -68,7 +68,7 @@ def test_includefield() -> None:
 def test_what_is_not_done_is_said() -> None:
     asked = search({"PatientWeight": "70", "limit": "5000"})
     assert asked.matches == ()
-    assert asked.limit == 1000
+    assert asked.limit == 500
     assert len(asked.warnings) == 2
     assert "PatientWeight" in asked.warnings[0]
 

@@ -139,6 +139,7 @@ class Browser:
             raise_error=False,
             allow_nonstandard_methods=True,
             follow_redirects=False,
+            decompress_response=False,
         )
         for line in self.last.headers.get_list("Set-Cookie"):
             for name, morsel in SimpleCookie(line).items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -111,6 +112,7 @@ class Documents:
             "object": original.key,
             "size": original.size,
             "sha256": original.sha256,
+            "content": original.content,
             "pixels": header.pixel_offset,
             "received": now,
             "header": Binary(zlib.compress(header.public.encode(), 1)),
@@ -130,13 +132,15 @@ class Documents:
         return self._cipher.open(sealed, collection=collection, field=field, record=record)
 
 
+@dataclass(frozen=True, slots=True)
 class Original:
     """Where the bytes as received are."""
 
-    __slots__ = ("key", "sha256", "size")
-
-    def __init__(self, key: str, size: int, sha256: str) -> None:
-        self.key, self.size, self.sha256 = key, size, sha256
+    key: str
+    size: int
+    sha256: str
+    content: str
+    """Hash of the data set alone: the same image has another file meta group from each sender."""
 
 
 def sort_time(day: date | None, time: str, received: datetime) -> str:

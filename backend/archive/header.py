@@ -138,6 +138,14 @@ class _Stop:
         return False
 
 
+def data_set_start(head: bytes) -> int:
+    """Where the data set begins in a file whose first bytes are `head`: after the file meta group; 0 where that cannot be read."""
+    try:
+        return _transfer_syntax(BytesIO(head))[1]
+    except Exception:  # pydicom raises nearly anything on broken files
+        return 0
+
+
 def _transfer_syntax(stream: BinaryIO) -> tuple[str, int]:
     """Transfer Syntax UID and where the data set begins; guessed for a data set without preamble (PS3.10 7.1)."""
     head = stream.read(132 + 16)

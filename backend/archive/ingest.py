@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from cachetools import LRUCache
@@ -16,11 +18,11 @@ from backend.platform.clock import Clock
 from backend.platform.crypto import FieldCipher
 from backend.platform.database import Database, DuplicateKey
 from backend.platform.jobs import Intent, Intents
-from backend.platform.objects import ObjectInfo, ObjectStore
+from backend.platform.objects import PIECE, ObjectInfo, ObjectStore
 
 from .bursts import Burst, Bursts
 from .documents import Original
-from .header import Header, Refused, read_header
+from .header import Header, Refused, data_set_start, read_header
 from .journal import Arrival, Journal, Misplaced, check_patient, check_series
 from .model import Outcome, Receipt
 from .ranges import RangeStream
@@ -29,6 +31,7 @@ ORIGINALS = "original"
 """Prefix of the object keys of originals."""
 _WHOLE_BYTES = 8 << 20
 _HEAD_BYTES = 1 << 20
+_META_BYTES = 64 << 10
 _MAX_HEADER_BYTES = 64 << 20
 _RACES = 5
 
@@ -96,20 +99,31 @@ class Ingest:
         """
         whole = b"".join(pieces)
         if len(whole) > self._max_bytes:
-            raise _too_large()
-        header: Header | Refused
-        try:
-            header = read_header(BytesIO(whole), len(whole))
-        except Refused as error:
-            header = error
+            raise too_large()
+        header = _header(BytesIO(whole), len(whole))
+        content = hashlib.sha256(memoryview(whole)[data_set_start(whole[:_META_BYTES]) :])
         info = self._objects.put_addressed_sync(ORIGINALS, [whole])
-        return Received(institution, source, _original(info), header)
+        return Received(institution, source, _original(info, content.hexdigest()), header)
 
-    async def record(self, received: Received, *, study: str = "") -> Receipt:
-        """Writes the metadata of what `put` made durable; the receipt."""
+    def put_file(self, path: Path, institution: str, source: str) -> Received:
+        """`put` of a file, in pieces where it is large."""
+        size = path.stat().st_size
+        if size > self._max_bytes:
+            raise too_large()
+        with path.open("rb") as file:
+            if size <= _WHOLE_BYTES:
+                return self.put([file.read()], institution, source)
+            header = _header(file, size)
+            file.seek(0)
+            passing = Passing(self._max_bytes)
+            info = self._objects.put_addressed_sync(ORIGINALS, map(passing.seen, iter(lambda: file.read(PIECE), b"")))
+        return Received(institution, source, _original(info, passing.content), header)
+
+    async def record(self, received: Received, *, study: str = "", instance: str = "") -> Receipt:
+        """Writes the metadata of what `put` made durable; the receipt. Study and instance are those that the sender announced, if any."""
         header = received.header
-        if isinstance(header, Header) and study and header.study_instance_uid != study:
-            header = Refused("实例不属于所上传的检查，已拒绝。", code="other-study")
+        if isinstance(header, Header):
+            header = _announced(header, study, instance)
         if isinstance(header, Refused):
             await self._keep_aside(received, header.code, header.text, None)
             return Receipt(Outcome.REFUSED, code=header.code, text=header.text)
@@ -120,7 +134,8 @@ class Ingest:
             return await self._aside(received, header, error.code, error.text)
         if stored:
             return _receipt(Outcome.STORED, header)
-        if await self._journal.known_hash(arrival) == received.original.sha256:
+        held = await self._journal.known_content(arrival)
+        if held == (header.transfer_syntax_uid, received.original.content):
             return _receipt(Outcome.DUPLICATE, header)
         return await self._aside(
             received, header, "uid-conflict", "同一实例标识下已有内容不同的影像。原影像未改动，新文件已另存待查。"
@@ -142,7 +157,7 @@ class Ingest:
                 try:
                     await self._write(arrival, burst)
                 except DuplicateKey:
-                    if await self._journal.known_hash(arrival) is not None:
+                    if await self._journal.known_content(arrival) is not None:
                         return False
                     # Another process opened the same series or exam at the same moment: now they are there.
                     continue
@@ -172,20 +187,22 @@ class Ingest:
 
     async def _receive_large(self, first: bytes, rest: AsyncIterator[bytes], institution: str, source: str) -> Received:
         """Streams a large file through, keeping its beginning at hand for the header."""
-        counted = _Counted(first, rest, self._max_bytes)
-        info = await self._objects.put_addressed(ORIGINALS, counted.pieces())
+        passing = Passing(self._max_bytes)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield passing.seen(first)
+            async for chunk in rest:
+                yield passing.seen(chunk)
+
+        info = await self._objects.put_addressed(ORIGINALS, pieces())
         loop = asyncio.get_running_loop()
 
         def fetch(start: int, end: int) -> bytes:
             return asyncio.run_coroutine_threadsafe(self._objects.range(info.key, start, end), loop).result()
 
         stream = cast(BinaryIO, RangeStream(fetch, info.size, first[:_HEAD_BYTES], _MAX_HEADER_BYTES))
-        header: Header | Refused
-        try:
-            header = await loop.run_in_executor(self._pool, lambda: read_header(stream, info.size))
-        except Refused as error:
-            header = error
-        return Received(institution, source, _original(info), header)
+        header = await loop.run_in_executor(self._pool, lambda: _header(stream, info.size))
+        return Received(institution, source, _original(info, passing.content), header)
 
     async def _aside(self, received: Received, header: Header, code: str, text: str) -> Receipt:
         await self._keep_aside(received, code, text, header)
@@ -195,29 +212,51 @@ class Ingest:
         await self._journal.keep_aside(received.institution, received.source, code, text, received.original, header)
 
 
-class _Counted:
-    """A stream that ends with an error when it passes the limit."""
+class Passing:
+    """Watches a large file pass: its size, and the hash of its data set."""
 
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes], limit: int) -> None:
-        self._first, self._rest, self._limit = first, rest, limit
+    def __init__(self, limit: int) -> None:
+        self._limit, self._size = limit, 0
+        self._hash = hashlib.sha256()
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """All bytes. Raises `Refused` at the limit."""
-        size = len(self._first)
-        yield self._first
-        async for chunk in self._rest:
-            size += len(chunk)
-            if size > self._limit:
-                raise _too_large()
-            yield chunk
+    def seen(self, piece: bytes) -> bytes:
+        """The piece itself; the first must hold the file meta group. Raises `Refused` at the limit."""
+        start = 0 if self._size else data_set_start(piece[:_META_BYTES])
+        self._size += len(piece)
+        if self._size > self._limit:
+            raise too_large()
+        self._hash.update(memoryview(piece)[start:])
+        return piece
+
+    @property
+    def content(self) -> str:
+        """Hash of the data set, hexadecimal."""
+        return self._hash.hexdigest()
 
 
-def _too_large() -> Refused:
+def too_large() -> Refused:
+    """The refusal of a file beyond the limit."""
     return Refused("单个文件超出系统允许的大小，已拒绝。", code="too-large")
 
 
-def _original(info: ObjectInfo) -> Original:
-    return Original(info.key, info.size, info.sha256)
+def _announced(header: Header, study: str, instance: str) -> Header | Refused:
+    """The header, unless it is of something else than the sender said."""
+    if study and header.study_instance_uid != study:
+        return Refused("实例不属于所上传的检查，已拒绝。", code="other-study")
+    if instance and header.sop_instance_uid != instance:
+        return Refused("数据集中的实例标识与所通告的不一致，已拒绝。", code="uid-mismatch")
+    return header
+
+
+def _header(stream: BinaryIO, size: int) -> Header | Refused:
+    try:
+        return read_header(stream, size)
+    except Refused as error:
+        return error
+
+
+def _original(info: ObjectInfo, content: str) -> Original:
+    return Original(info.key, info.size, info.sha256, content)
 
 
 def _receipt(outcome: Outcome, header: Header, code: str = "", text: str = "") -> Receipt:

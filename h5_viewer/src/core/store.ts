@@ -69,6 +69,8 @@ export function cellRect(sheet: Picture<unknown>, frame: number): Rect {
 }
 
 const sameSize = (a: Size, b: Size): boolean => a[0] === b[0] && a[1] === b[1];
+const sameSettings = (a: Picture<unknown>, b: Picture<unknown>): boolean =>
+  a.auto === b.auto && sameWindow(a.window, b.window);
 const key = (series: number, frame: number): string => `${series}/${frame}`;
 
 /** Inclusive ranges of a set of frames. */
@@ -176,13 +178,14 @@ export class PictureStore<B> {
   private replaced(added: Picture<B>): Picture<B>[] {
     const candidates = added.frames.flatMap((frame) => this.of(added.series, frame));
     if (added.kind === "sheet") {
-      return candidates.filter((p) => p.kind === "sheet" && p.frames.every((f) => added.frames.includes(f)));
+      return candidates.filter(
+        (p) => p.kind === "sheet" && sameSettings(p, added) && p.frames.every((f) => added.frames.includes(f)),
+      );
     }
     return candidates.filter(
       (p) =>
         p.kind === added.kind &&
-        p.auto === added.auto &&
-        sameWindow(p.window, added.window) &&
+        sameSettings(p, added) &&
         (added.kind === "tile"
           ? p.level === added.level && p.rect?.join() === added.rect?.join()
           : sameSize(p.size, added.size)) &&

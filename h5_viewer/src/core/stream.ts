@@ -119,9 +119,10 @@ export class Stream<B> {
     return own?.window ?? this.entry.window;
   }
 
-  /** The best picture of a frame some steps ahead in the direction of travel. */
+  /** The best picture of a frame some steps ahead in the direction of travel; the first frame follows the last. */
   ahead(step: number): Picture<B> | null {
-    const frame = this.frame + step * (this.dir || 1);
+    const { frames } = this.entry;
+    const frame = (this.frame + step * (this.dir || 1) + frames) % frames;
     const wanted = { ...this.wanted, frame };
     return choose(this.store.of(this.series, frame), wanted, this.shownWindow())?.picture ?? null;
   }

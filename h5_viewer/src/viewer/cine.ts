@@ -6,6 +6,8 @@ export interface CineNeeds {
   changed(playing: boolean): void;
 }
 
+/** A frame that has not arrived is waited for this long. */
+const PATIENCE = 1500;
 export const SPEEDS = [5, 10, 15, 25, 30] as const;
 
 export class Cine {
@@ -38,7 +40,8 @@ export class Cine {
   private readonly tick = (now: number): void => {
     if (!this.playing) return;
     const period = 1000 / this.fps;
-    if (now - this.last >= period - 2 && this.needs.ready()) {
+    const late = now - this.last > PATIENCE;
+    if (now - this.last >= period - 2 && (late || this.needs.ready())) {
       // A late display frame does not make the following ones hurry.
       this.last = now - this.last > 2 * period ? now : this.last + period;
       this.needs.advance();

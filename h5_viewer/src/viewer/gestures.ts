@@ -38,6 +38,7 @@ class Gestures {
   private drag: Drag | null = null;
   private tap: { at: number; point: Point } | null = null;
   private pinched = false;
+  private pointer = "";
   private wheel = 0;
 
   constructor(
@@ -52,7 +53,8 @@ class Gestures {
     for (const name of ["pointerup", "pointercancel"] as const) view.addEventListener(name, (event) => this.up(event));
     view.addEventListener("wheel", (event) => this.turn(event), { passive: false });
     view.addEventListener("contextmenu", (event) => event.preventDefault());
-    view.addEventListener("dblclick", (event) => acts.doubleTap(this.point(event)));
+    // A finger's double tap is found in `tapped`; browsers tell it as a double click too.
+    view.addEventListener("dblclick", (event) => this.pointer === "mouse" && acts.doubleTap(this.point(event)));
     // Safari zooms the page by its own gesture events, whatever touch-action says.
     view.addEventListener("gesturestart", (event) => event.preventDefault());
   }
@@ -63,6 +65,8 @@ class Gestures {
   }
 
   private down(event: PointerEvent): void {
+    if (event.target instanceof Element && event.target.closest("button, a")) return;
+    this.pointer = event.pointerType;
     this.view.setPointerCapture(event.pointerId);
     this.view.focus({ preventScroll: true });
     const point = this.point(event);

@@ -112,7 +112,7 @@ async function start(page: Handover): Promise<void> {
   if (first && bytes && painted)
     stream.adopt({ ...first, k: "frame", seq: 0, s: first.series, f: first.frame }, bytes, painted);
   const cine = new Cine(stream.entry.fps || 15, {
-    ready: () => stream.ahead(1)?.bitmap !== null,
+    ready: () => Boolean(stream.ahead(1)?.bitmap),
     advance: () => stream.goto(stream.frame + 1 < stream.entry.frames ? stream.frame + 1 : 0),
     changed: (playing) => {
       stream.hold(playing);
@@ -146,8 +146,8 @@ async function start(page: Handover): Promise<void> {
       frame: stream.frame,
       window: stream.shownWindow(),
       grade: stream.manifest.grade,
-      level: screen.level,
-      pending: stream.waiting() || screen.level !== "final",
+      level: screen.levelNow,
+      pending: screen.levelNow !== "final" || stream.waiting(),
     }),
   };
 }

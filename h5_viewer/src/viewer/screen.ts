@@ -30,8 +30,9 @@ const DECODE_AHEAD = 2;
 export class Screen {
   camera: Camera = { scale: 1, x: 0, y: 0, rotation: 0, mirrored: false };
   inverted = false;
-  /** What is on screen of the wanted frame. */
+  /** What was on screen of the wanted frame when it was last painted. */
   level: Level = "none";
+  private painted = -1;
   /** The pixels are an approximation of the wanted window. */
   approximate = false;
   /** Every pixel of the original that is seen is on the screen, unscaled by the server. */
@@ -61,6 +62,11 @@ export class Screen {
     this.measure();
   }
 
+  /** What is on screen now: nothing yet of a frame or window that was asked for after the last painting. */
+  get levelNow(): Level {
+    return this.painted === this.stream.changes ? this.level : "none";
+  }
+
   /** Runs after each painting. */
   onPaint(run: () => void): void {
     this.listeners.push(run);
@@ -80,9 +86,14 @@ export class Screen {
     return { columns: Math.max(1, columns), rows: Math.max(1, rows), aspect: Math.abs(aspect - 1) < 0.01 ? 1 : aspect };
   }
 
-  /** CSS pixels per image pixel that make 1:1: one image pixel on one pixel of the display. */
+  /** CSS pixels per image pixel that make 1:1: one pixel of the display, or of the page where that would be smaller than fitted. */
   get oneToOne(): number {
-    return 1 / devicePixelRatio;
+    const device = 1 / devicePixelRatio;
+    return device > this.fitted ? device : 1;
+  }
+
+  private get fitted(): number {
+    return fitScale(this.stageSize, this.viewport, this.camera.rotation);
   }
 
   fit(): void {
@@ -90,11 +101,10 @@ export class Screen {
     this.move(fitted(this.stageSize, this.viewport, this.camera));
   }
 
-  /** One image pixel per display pixel about a point, or all of it again. */
-  toggleWhole(at: Point = [0, 0]): void {
+  /** 1:1 about a point (twice the size, where 1:1 is hardly larger than fitted), or all of it again. */
+  toggleWhole(at: Point): void {
     if (!this.fits) this.fit();
-    else
-      this.zoomTo(Math.abs(this.camera.scale / this.oneToOne - 1) < 0.05 ? this.camera.scale * 2 : this.oneToOne, at);
+    else this.zoomTo(this.oneToOne > this.fitted * 1.1 ? this.oneToOne : this.fitted * 2, at);
   }
 
   zoomTo(scale: number, at: Point = [0, 0]): void {
@@ -203,6 +213,7 @@ export class Screen {
     this.whole = shown !== null && stream.fit[0] === this.stageSize.columns;
     if (shown && exact) this.showTiles();
     else this.detail.hide();
+    this.painted = stream.changes;
     this.marks.report(stream.changes, this.level, exact);
     for (const run of this.listeners) run();
     this.decodeAhead();
@@ -268,6 +279,6 @@ export class Screen {
 
   /** Magnification against the whole picture fitted. */
   get magnification(): number {
-    return this.camera.scale / fitScale(this.stageSize, this.viewport, this.camera.rotation);
+    return this.camera.scale / this.fitted;
   }
 }

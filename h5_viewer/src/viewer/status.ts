@@ -65,7 +65,7 @@ export class Status {
     const failure = this.stream.failure();
     if (entry.showable !== true) this.tell(entry.showable, false);
     else if (entry.frames === 0) this.tell(texts.notYet, false);
-    else if (failure)
+    else if (failure && this.screen.level === "none")
       this.tell(texts.cannotShow(failure.code === "undecodable" ? texts.cannotDecode : failure.text), true);
     else this.tell("", false);
     this.refreshProgress();

@@ -58,7 +58,7 @@ export class Toolbar {
     panels: Panels,
     app: HTMLElement,
   ) {
-    const { stream, cine } = tools;
+    const { cine } = tools;
     const grey = (): boolean => tools.windowed();
     const many = (): boolean => tools.scrolled();
     const mode = (name: Mode, possible: () => boolean): Item => ({

@@ -71,8 +71,7 @@ def palette_table(dataset: Dataset, bits_stored: int) -> Array:
 
 def expand_palette(indices: Array, table: Array) -> Array:
     """RGB (rows, columns, 3) uint8 of palette indices."""
-    inside = np.minimum(indices, len(table) - 1)
-    return np.take(table, inside, axis=0)
+    return np.take(table, indices, axis=0, mode="clip")
 
 
 def bgr(rgb: Array) -> Array:

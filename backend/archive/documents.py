@@ -112,7 +112,6 @@ class Documents:
             "object": original.key,
             "size": original.size,
             "sha256": original.sha256,
-            "content": original.content,
             "pixels": header.pixel_offset,
             "received": now,
             "header": Binary(zlib.compress(header.public.encode(), 1)),
@@ -139,8 +138,6 @@ class Original:
     key: str
     size: int
     sha256: str
-    content: str
-    """Hash of the data set alone: the same image has another file meta group from each sender."""
 
 
 def sort_time(day: date | None, time: str, received: datetime) -> str:

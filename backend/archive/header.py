@@ -138,12 +138,12 @@ class _Stop:
         return False
 
 
-def data_set_start(head: bytes) -> int:
-    """Where the data set begins in a file whose first bytes are `head`: after the file meta group; 0 where that cannot be read."""
+def data_set_start(head: bytes) -> tuple[str, int]:
+    """Transfer syntax and where the data set begins in a file whose first bytes are `head`; ("", 0) where that cannot be read."""
     try:
-        return _transfer_syntax(BytesIO(head))[1]
+        return _transfer_syntax(BytesIO(head))
     except Exception:  # pydicom raises nearly anything on broken files
-        return 0
+        return "", 0
 
 
 def _transfer_syntax(stream: BinaryIO) -> tuple[str, int]:

@@ -66,6 +66,7 @@ class Ingest:
         self._bursts = Bursts(self._journal)
         self._max_bytes = max_instance_bytes
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="ingest")
+        self._writers = ThreadPoolExecutor(threads * 2, thread_name_prefix="originals")
         # What is known to be there, so that most instances cost one write: series -> (exam, blind Patient ID).
         self._known: LRUCache[str, tuple[str, str]] = LRUCache(20_000)
         self._opening: dict[str, asyncio.Lock] = {}
@@ -100,10 +101,10 @@ class Ingest:
         whole = b"".join(pieces)
         if len(whole) > self._max_bytes:
             raise too_large()
+        # The disk and the hash do not hold the interpreter: the header is read meanwhile.
+        putting = self._writers.submit(self._objects.put_addressed_sync, ORIGINALS, [whole])
         header = _header(BytesIO(whole), len(whole))
-        content = hashlib.sha256(memoryview(whole)[data_set_start(whole[:_META_BYTES]) :])
-        info = self._objects.put_addressed_sync(ORIGINALS, [whole])
-        return Received(institution, source, _original(info, content.hexdigest()), header)
+        return Received(institution, source, _original(putting.result()), header)
 
     def put_file(self, path: Path, institution: str, source: str) -> Received:
         """`put` of a file, in pieces where it is large."""
@@ -115,9 +116,8 @@ class Ingest:
                 return self.put([file.read()], institution, source)
             header = _header(file, size)
             file.seek(0)
-            passing = Passing(self._max_bytes)
-            info = self._objects.put_addressed_sync(ORIGINALS, map(passing.seen, iter(lambda: file.read(PIECE), b"")))
-        return Received(institution, source, _original(info, passing.content), header)
+            info = self._objects.put_addressed_sync(ORIGINALS, iter(lambda: file.read(PIECE), b""))
+        return Received(institution, source, _original(info), header)
 
     async def record(self, received: Received, *, study: str = "", instance: str = "") -> Receipt:
         """Writes the metadata of what `put` made durable; the receipt. Study and instance are those that the sender announced, if any."""
@@ -134,8 +134,7 @@ class Ingest:
             return await self._aside(received, header, error.code, error.text)
         if stored:
             return _receipt(Outcome.STORED, header)
-        held = await self._journal.known_content(arrival)
-        if held == (header.transfer_syntax_uid, received.original.content):
+        if await self._same_image(arrival):
             return _receipt(Outcome.DUPLICATE, header)
         return await self._aside(
             received, header, "uid-conflict", "同一实例标识下已有内容不同的影像。原影像未改动，新文件已另存待查。"
@@ -149,6 +148,26 @@ class Ingest:
         """Settles what is open and ends the threads."""
         await self._bursts.close()
         self._pool.shutdown(wait=False)
+        self._writers.shutdown(wait=False)
+
+    async def _same_image(self, arrival: Arrival) -> bool:
+        """Whether the stored instance is the same: byte for byte, or but for the file meta group, which each sender writes itself."""
+        held = await self._journal.known(arrival)
+        if held is None or held.sha256 == arrival.original.sha256:
+            return held is not None
+        if abs(held.size - arrival.original.size) > _META_BYTES:
+            return False
+        return await self._data_set(held) == await self._data_set(arrival.original)
+
+    async def _data_set(self, original: Original) -> tuple[str, bytes]:
+        """Transfer syntax and hash of the data set in a stored file."""
+        head = await self._objects.range(original.key, 0, _META_BYTES)
+        syntax, skip = data_set_start(head)
+        digest = hashlib.sha256()
+        async for piece in self._objects.stream(original.key):
+            digest.update(memoryview(piece)[skip:])
+            skip = max(0, skip - len(piece))
+        return syntax, digest.digest()
 
     async def _store(self, arrival: Arrival) -> bool:
         """Writes the instance; False when its UID is known."""
@@ -157,7 +176,7 @@ class Ingest:
                 try:
                     await self._write(arrival, burst)
                 except DuplicateKey:
-                    if await self._journal.known_content(arrival) is not None:
+                    if await self._journal.known(arrival) is not None:
                         return False
                     # Another process opened the same series or exam at the same moment: now they are there.
                     continue
@@ -187,12 +206,15 @@ class Ingest:
 
     async def _receive_large(self, first: bytes, rest: AsyncIterator[bytes], institution: str, source: str) -> Received:
         """Streams a large file through, keeping its beginning at hand for the header."""
-        passing = Passing(self._max_bytes)
 
         async def pieces() -> AsyncIterator[bytes]:
-            yield passing.seen(first)
+            size = len(first)
+            yield first
             async for chunk in rest:
-                yield passing.seen(chunk)
+                size += len(chunk)
+                if size > self._max_bytes:
+                    raise too_large()
+                yield chunk
 
         info = await self._objects.put_addressed(ORIGINALS, pieces())
         loop = asyncio.get_running_loop()
@@ -202,7 +224,7 @@ class Ingest:
 
         stream = cast(BinaryIO, RangeStream(fetch, info.size, first[:_HEAD_BYTES], _MAX_HEADER_BYTES))
         header = await loop.run_in_executor(self._pool, lambda: _header(stream, info.size))
-        return Received(institution, source, _original(info, passing.content), header)
+        return Received(institution, source, _original(info), header)
 
     async def _aside(self, received: Received, header: Header, code: str, text: str) -> Receipt:
         await self._keep_aside(received, code, text, header)
@@ -210,28 +232,6 @@ class Ingest:
 
     async def _keep_aside(self, received: Received, code: str, text: str, header: Header | None) -> None:
         await self._journal.keep_aside(received.institution, received.source, code, text, received.original, header)
-
-
-class Passing:
-    """Watches a large file pass: its size, and the hash of its data set."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._size = limit, 0
-        self._hash = hashlib.sha256()
-
-    def seen(self, piece: bytes) -> bytes:
-        """The piece itself; the first must hold the file meta group. Raises `Refused` at the limit."""
-        start = 0 if self._size else data_set_start(piece[:_META_BYTES])
-        self._size += len(piece)
-        if self._size > self._limit:
-            raise too_large()
-        self._hash.update(memoryview(piece)[start:])
-        return piece
-
-    @property
-    def content(self) -> str:
-        """Hash of the data set, hexadecimal."""
-        return self._hash.hexdigest()
 
 
 def too_large() -> Refused:
@@ -255,8 +255,8 @@ def _header(stream: BinaryIO, size: int) -> Header | Refused:
         return error
 
 
-def _original(info: ObjectInfo, content: str) -> Original:
-    return Original(info.key, info.size, info.sha256, content)
+def _original(info: ObjectInfo) -> Original:
+    return Original(info.key, info.size, info.sha256)
 
 
 def _receipt(outcome: Outcome, header: Header, code: str = "", text: str = "") -> Receipt:

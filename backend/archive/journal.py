@@ -91,10 +91,11 @@ class Journal:
 
         return await self._database.run_transaction(work)
 
-    async def known_content(self, arrival: Arrival) -> tuple[str, str] | None:
-        """Transfer syntax and hash of the data set that is stored under this SOP Instance UID; None if there is none."""
-        found = await self._instances.find_one({"_id": arrival.document["_id"]}, projection={"syntax": 1, "content": 1})
-        return (found["syntax"], found["content"]) if found else None
+    async def known(self, arrival: Arrival) -> Original | None:
+        """The original that is stored under this SOP Instance UID; None if there is none."""
+        fields = {"object": 1, "size": 1, "sha256": 1}
+        found = await self._instances.find_one({"_id": arrival.document["_id"]}, projection=fields)
+        return Original(found["object"], found["size"], found["sha256"]) if found else None
 
     async def settle(self, series_key: str, burst: str | None = None) -> bool:
         """Recounts series and exam and arms the derivation if something came; withdraws the mark of `burst`. Safe to repeat."""

@@ -12,19 +12,19 @@ export class Clock implements Timers {
   }
 
   after(ms: number, run: () => void): () => void {
-    const entry = { at: this.time + ms, run };
-    this.queue.push(entry);
+    const queued = { at: this.time + ms, run };
+    this.queue.push(queued);
     return () => {
-      this.queue = this.queue.filter((other) => other !== entry);
+      this.queue = this.queue.filter((other) => other !== queued);
     };
   }
 
   pass(ms: number): void {
     const end = this.time + ms;
     for (;;) {
-      const next = this.queue.filter((entry) => entry.at <= end).sort((a, b) => a.at - b.at)[0];
+      const next = this.queue.filter((queued) => queued.at <= end).sort((a, b) => a.at - b.at)[0];
       if (!next) break;
-      this.queue = this.queue.filter((entry) => entry !== next);
+      this.queue = this.queue.filter((queued) => queued !== next);
       this.time = Math.max(this.time, next.at);
       next.run();
     }
@@ -55,8 +55,8 @@ export class Socket implements SocketLike {
     this.onopen?.(undefined as never);
   }
 
-  tell(message: object): void {
-    this.onmessage?.({ data: JSON.stringify(message) });
+  tell(text: object): void {
+    this.onmessage?.({ data: JSON.stringify(text) });
   }
 
   picture(header: PictureHeader, bytes = 10): number {
@@ -71,7 +71,7 @@ export class Socket implements SocketLike {
   }
 
   last(type: ClientMessage["t"]): ClientMessage | undefined {
-    return this.sent.filter((sent) => sent.t === type).pop();
+    return this.sent.reduce<ClientMessage | undefined>((last, sent) => (sent.t === type ? sent : last), undefined);
   }
 }
 

@@ -1,5 +1,6 @@
 /** Pictures by HTTP GET where no socket opens: what is seen first, then the next frames in the direction of travel; one request at a time. No DOM. */
 import type { PictureHeader, Problem, Rect, ViewMessage, Window } from "./protocol";
+import { TILE } from "./geometry";
 import type { Timers } from "./link";
 
 const AHEAD = 3;
@@ -33,9 +34,27 @@ export function picturePath(view: ViewMessage, item: Item): string {
   const format = { format: item.format, ...(item.format === "jpeg" ? { quality: view.moving ? "60" : "80" } : {}) };
   if (item.tile) {
     const { level, rect } = item.tile;
-    return `${base}/tiles/${level}/${rect[0]}/${rect[1]}?${query(view.window, format)}`;
+    return `${base}/tiles/${level}/${rect[0] / TILE}/${rect[1] / TILE}?${query(view.window, format)}`;
   }
   return `${base}/picture?${query(view.window, { fit: view.fit.join(","), ...format })}`;
+}
+
+/** The header that the socket would have sent with this picture. */
+function headerOf(view: ViewMessage, { frame, tile, format }: Item, headers: Headers): PictureHeader {
+  const told = headers.get("X-Window")?.split(",").map(Number);
+  const same = {
+    seq: view.seq,
+    s: view.series,
+    f: frame,
+    // The requested numbers, not those of the header: they must be equal to the last digit. Colour has no window.
+    win: told ? (view.window ?? ([told[0] ?? 0, told[1] ?? 1] as const)) : null,
+    auto: view.window === null,
+    fmt: format,
+    lossless: headers.get("X-Lossless") === "true",
+  };
+  return tile
+    ? { k: "tile", ...same, level: tile.level, rect: tile.rect }
+    : { k: "frame", ...same, size: view.fit, full: view.fit };
 }
 
 export class HttpPictures {
@@ -115,11 +134,10 @@ export class HttpPictures {
       });
       return answer.status < 500;
     }
-    const header = JSON.parse(answer.headers.get("X-Picture") ?? "null") as PictureHeader;
     const bytes = new Uint8Array(await answer.arrayBuffer());
     if (signal.aborted) return false;
     this.events.reachable(true);
-    this.events.picture({ ...header, seq: view.seq } as PictureHeader, bytes);
+    this.events.picture(headerOf(view, item, answer.headers), bytes);
     return true;
   }
 }

@@ -70,8 +70,11 @@ describe("Link", () => {
     const first = socket.picture(header, 100);
     expect(socket.last("ack")).toEqual({ t: "ack", n: first });
     const second = socket.picture(header, 50);
-    expect(socket.last("ack")).toEqual({ t: "ack", n: first + second });
-    expect(pictures).toHaveLength(2);
+    const third = socket.picture(header, 50);
+    clock.pass(5);
+    expect(socket.sent.filter((m) => m.t === "ack")).toHaveLength(2);
+    expect(socket.last("ack")).toEqual({ t: "ack", n: first + second + third });
+    expect(pictures).toHaveLength(3);
   });
 
   test("puts slices together and acknowledges each", () => {
@@ -84,6 +87,7 @@ describe("Link", () => {
       const slice = new Uint8Array(message({ k: "part", id: 5, at, of: whole.length }, end - at));
       slice.set(whole.subarray(at, end), slice.length - (end - at));
       socket.onmessage?.({ data: slice.buffer });
+      clock.pass(5);
     }
     expect(pictures).toEqual([header]);
     expect(socket.sent.filter((m) => m.t === "ack")).toHaveLength(2);

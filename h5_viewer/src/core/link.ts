@@ -62,6 +62,8 @@ const LONGEST_DELAY = 5000;
 const QUICK_TRIES = 8;
 const QUICK_DELAY = 800;
 const KEEP_ALIVE = 15000;
+/** Acknowledgements go no faster than this: a fast link brings hundreds of slices a second. */
+const ACK_EVERY = 4;
 
 /** The delay before the nth attempt after a loss, from 0. */
 export function backOff(attempt: number): number {
@@ -73,6 +75,8 @@ export class Link {
   state: LinkState = "connecting";
   private socket: SocketLike | null = null;
   private received = 0;
+  private ackedAt = Number.NEGATIVE_INFINITY;
+  private cancelAck: (() => void) | null = null;
   private attempt = 0;
   private heardAt = 0;
   private pinged = false;
@@ -173,12 +177,24 @@ export class Link {
     this.quietSeconds = 0;
     if (data instanceof ArrayBuffer) {
       this.received += data.byteLength;
-      this.send({ t: "ack", n: this.received });
+      this.acknowledge();
       this.readBinary(socket, data);
     } else if (typeof data === "string") {
       this.readText(JSON.parse(data) as ServerText);
     }
     this.heardAt = now;
+  }
+
+  private acknowledge(): void {
+    if (this.cancelAck) return;
+    const wait = this.ackedAt + ACK_EVERY - this.needs.timers.now();
+    const tell = (): void => {
+      this.cancelAck = null;
+      this.ackedAt = this.needs.timers.now();
+      this.send({ t: "ack", n: this.received });
+    };
+    if (wait <= 0) tell();
+    else this.cancelAck = this.needs.timers.after(wait, tell);
   }
 
   private readBinary(socket: SocketLike, data: ArrayBuffer): void {
@@ -270,7 +286,8 @@ export class Link {
     const socket = this.socket;
     this.socket = null;
     this.cancelWatch?.();
-    this.cancelWatch = null;
+    this.cancelAck?.();
+    this.cancelWatch = this.cancelAck = null;
     if (!socket) return;
     socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close();

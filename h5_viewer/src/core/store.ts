@@ -11,6 +11,9 @@ export const KEEP_DECODED = 64_000_000;
 /** Pictures of one frame under different windows: the newest, and what an approximation starts from. */
 const PER_FRAME = 2;
 
+/** Ranges told after a reconnect, longest first: a message has a limit, and what is not told is merely sent again. */
+const MOST_RANGES = 150;
+
 /** One received picture. */
 export interface Picture<B> {
   kind: "frame" | "sheet" | "tile";
@@ -84,6 +87,13 @@ export function ranges(frames: Iterable<number>): [number, number][] {
   return result;
 }
 
+/** The longest ranges of the frames that are held. */
+function told(held: number[]): [number, number][] {
+  return ranges(held)
+    .sort((a, b) => b[1] - b[0] - (a[1] - a[0]))
+    .slice(0, MOST_RANGES);
+}
+
 export class PictureStore<B> {
   /** All pictures, least recently used first. */
   private readonly order = new Set<Picture<B>>();
@@ -147,6 +157,11 @@ export class PictureStore<B> {
     if (this.order.has(old)) this.remove(old);
   }
 
+  /** Drops the pictures of a series: its frames have other numbers now. */
+  dropSeries(series: number): void {
+    for (const old of this.order) if (old.series === series) this.remove(old);
+  }
+
   /** Drops everything. */
   clear(): void {
     for (const old of this.order) this.remove(old);
@@ -171,7 +186,7 @@ export class PictureStore<B> {
       if (p.kind === "sheet") sheets.push(...p.frames);
       else if (sameSize(p.size, fit) || sameSize(p.size, full)) (p.lossless ? exact : frames).push(...p.frames);
     }
-    return { series, window, fit, sheets: ranges(sheets), frames: ranges([...frames, ...exact]), exact: ranges(exact) };
+    return { series, window, fit, sheets: told(sheets), frames: told([...frames, ...exact]), exact: told(exact) };
   }
 
   /** Pictures that a new one makes needless: same place, same window, not better. */

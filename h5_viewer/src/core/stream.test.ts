@@ -59,9 +59,7 @@ function header(f: number, values: Partial<FrameHeader> = {}): FrameHeader {
   const base = { k: "frame", seq: 1, s: 0, win: [-600, 1500], auto: true, size: [512, 512], full: [512, 512] } as const;
   return { ...base, f, fmt: "jpeg", lossless: false, ...values };
 }
-const settle = async (): Promise<void> => {
-  for (let i = 0; i < 20; i += 1) await Promise.resolve();
-};
+const settle = (): Promise<void> => new Promise((done) => setTimeout(done, 5));
 
 describe("Stream", () => {
   test("tells what is seen as soon as the socket is open", () => {
@@ -181,7 +179,7 @@ describe("Stream", () => {
     expect(stream.waiting()).toBe(false);
     stream.goto(51);
     expect(stream.failure()).toBeNull();
-    socket.tell({ t: "problem", code: "busy", text: "稍候", retry: 3 });
+    socket.tell({ t: "problem", code: "busy", text: "稍候", retry: 3, series: 0, frame: 51 });
     expect(problems).toHaveLength(1);
   });
 
@@ -219,7 +217,7 @@ describe("Stream", () => {
   });
 
   test("loads by HTTP when no socket opens: the seen frame, then its lossless form, then neighbours", async () => {
-    answer = () => new Response(new Uint8Array(5), { headers: { "X-Picture": JSON.stringify(header(50)) } });
+    answer = () => new Response(new Uint8Array(5), { headers: { "X-Window": "-600,1500", "X-Lossless": "false" } });
     stream.link.start();
     clock.pass(4100);
     await settle();
@@ -229,6 +227,27 @@ describe("Stream", () => {
       "/api/v1/exams/EXAM/series/0/frames/51/picture?fit=512%2C512&format=jpeg&quality=80",
     ]);
     expect(stream.best()).not.toBeNull();
+  });
+
+  test("asks for new contact sheets when another window has come to rest, not while it is dragged", () => {
+    const socket = started();
+    stream.hold(true);
+    stream.setWindow([40, 400]);
+    clock.pass(500);
+    expect(socket.last("overview")).toBeUndefined();
+    stream.hold(false);
+    clock.pass(20);
+    expect(socket.last("overview")).toEqual({ t: "overview", series: 0, window: [40, 400] });
+  });
+
+  test("a series whose frames were numbered anew keeps no old picture", () => {
+    const socket = started();
+    socket.picture(header(50));
+    socket.tell({ t: "series", i: 0, entry: { ...stream.entry } });
+    expect(stream.best()).not.toBeNull();
+    socket.tell({ t: "series", i: 0, entry: { ...stream.entry, frames: 40 } });
+    expect(stream.best()).toBeNull();
+    expect(stream.frame).toBe(39);
   });
 
   test("a session that has ended over HTTP ends the link", async () => {

@@ -28,6 +28,29 @@ const TELL_EVERY = 16;
 /** After the last step of a wheel, a key or a call, this long until the view counts as at rest. */
 const SETTLE = 140;
 
+/** Stands in where the exam has no series yet. */
+const NOTHING: SeriesEntry = {
+  i: 0,
+  modality: "",
+  number: null,
+  description: "",
+  frames: 0,
+  rows: 1,
+  columns: 1,
+  colour: true,
+  window: null,
+  presets: [],
+  spacing: null,
+  spacing_from: null,
+  value_unit: "",
+  orientation: null,
+  fps: 0,
+  default_frame: 0,
+  lossy: false,
+  monochrome1: false,
+  showable: "",
+};
+
 export interface StreamEvents {
   /** What is seen or what is held changed: paint anew. */
   changed(): void;
@@ -57,6 +80,8 @@ export class Stream<B> {
   tiles: TileArea | null = null;
   /** How often frame, window or series were changed. */
   changes = 0;
+  /** The window of the contact sheets that the server sends, by series. */
+  private readonly sheetWindows = new Map<number, Window | null>();
   private missingTiles: readonly Rect[] = [];
   private seq = 0;
   private dir: -1 | 0 | 1 = 0;
@@ -98,9 +123,7 @@ export class Stream<B> {
 
   /** The series that is looked at. */
   get entry(): SeriesEntry {
-    const entry = this.manifest.series[this.series];
-    if (!entry) throw new RangeError("no such series");
-    return entry;
+    return this.manifest.series[this.series] ?? NOTHING;
   }
 
   get wanted(): Wanted {
@@ -213,7 +236,8 @@ export class Stream<B> {
   /** True while a better picture of what is looked at is expected. */
   waiting(): boolean {
     if (this.entry.showable !== true || this.failure()) return false;
-    return haveOf(this.best()) < (this.moving ? 1 : 2) || this.missingTiles.length > 0;
+    if (this.tiles) return haveOf(this.best()) < 1 || this.missingTiles.length > 0;
+    return haveOf(this.best()) < (this.moving ? 1 : 2);
   }
 
   private changed(): void {
@@ -251,7 +275,7 @@ export class Stream<B> {
 
   private tellNow(): void {
     this.toldAt = this.needs.timers.now();
-    if (this.entry.showable !== true) return;
+    if (this.entry.showable !== true || this.entry.frames < 1) return;
     this.seq += 1;
     const view: ViewMessage = {
       t: "view",
@@ -266,12 +290,24 @@ export class Stream<B> {
       have: haveOf(this.best()),
     };
     if (this.link.state === "unreachable") this.http.want(view, this.entry.frames, this.missingTiles);
-    else this.link.send(view);
+    else if (this.link.send(view)) this.tellSheets();
+  }
+
+  /** At rest under another window than that of the contact sheets, new ones are asked for. The first view of a series sets it. */
+  private tellSheets(): void {
+    const { series, window } = this;
+    const known = this.sheetWindows.get(series);
+    if (known === undefined) this.sheetWindows.set(series, window);
+    if (known === undefined || this.moving || this.entry.frames < 2 || sameWindow(known, window)) return;
+    this.sheetWindows.set(series, window);
+    this.link.send({ t: "overview", series, window });
   }
 
   private hello(): ClientMessage {
     const { columns, rows } = this.entry;
     const have = this.store.held(this.series, this.window, this.fit, [columns, rows]);
+    this.sheetWindows.clear();
+    this.sheetWindows.set(this.series, this.window);
     return { t: "open", ticket: this.manifest.ticket, v: 1, keep: KEEP_ENCODED, have };
   }
 
@@ -284,20 +320,35 @@ export class Stream<B> {
   private read(message: ServerText): void {
     if (message.t === "ready") this.refresh(message.manifest);
     else if (message.t === "series") {
+      this.renumber(message.i, message.entry);
       this.manifest.series[message.i] = message.entry;
-      this.events.series();
-      this.events.changed();
+      this.followSeries();
     } else if (message.t === "problem") this.fail(message);
   }
 
   private refresh(manifest: Manifest): void {
+    for (const [i, entry] of manifest.series.entries()) this.renumber(i, entry);
     this.manifest = manifest;
+    this.followSeries();
+  }
+
+  /** A series that changed may have given its frames other numbers: what is held of it is void. */
+  private renumber(i: number, entry: SeriesEntry): void {
+    const known = this.manifest.series[i];
+    if (known && JSON.stringify(known) !== JSON.stringify(entry)) this.store.dropSeries(i);
+  }
+
+  private followSeries(): void {
     this.frame = Math.min(this.frame, Math.max(0, this.entry.frames - 1));
     this.events.series();
+    this.events.changed();
+    this.tell();
   }
 
   private fail(problem: Problem): void {
-    if (problem.series === undefined || problem.frame === undefined) return this.events.problem(problem);
+    // What is tried again is no failure of the frame.
+    if (problem.series === undefined || problem.frame === undefined || problem.retry !== null)
+      return this.events.problem(problem);
     this.failed.set(`${problem.series}/${problem.frame}`, problem);
     this.events.changed();
   }
@@ -308,6 +359,7 @@ export class Stream<B> {
       (header.s !== this.series || header.f !== this.frame || header.level !== this.tiles?.level)
     )
       return;
+    if (header.k !== "sheet") this.failed.delete(`${header.s}/${header.f}`);
     this.store.put(picture<B>(header, bytes));
     this.events.changed();
   }

@@ -1,14 +1,16 @@
 import { expect, test } from "vitest";
 import { dragged, remapTable, tidy } from "./window";
 
+function render(x: number, [c, w]: readonly [number, number]): number {
+  return Math.round(255 * Math.min(1, Math.max(0, (x - (c - 0.5)) / (w - 1) + 0.5)));
+}
+
 test("the same window changes nothing", () => {
   expect([...remapTable([40, 400], [40, 400], false)]).toEqual(Array.from({ length: 256 }, (_, v) => v));
   expect([...remapTable([40, 400], [40, 400], true)]).toEqual(Array.from({ length: 256 }, (_, v) => v));
 });
 
 test("approximates the linear function of PS3.3 C.11.2.1.2 within what 8 bits know", () => {
-  const render = (x: number, [c, w]: readonly [number, number]): number =>
-    Math.round(255 * Math.min(1, Math.max(0, (x - (c - 0.5)) / (w - 1) + 0.5)));
   const table = remapTable([40, 1000], [100, 400], false);
   for (let x = -90; x < 290; x += 7) {
     const from = render(x, [40, 1000]);

@@ -56,7 +56,11 @@ function newStream(
   events: { screen?: Screen; status?: Status; strip?: Strip; overlay?: Overlay },
 ): Stream<Decoded> {
   const { manifest, first } = page;
-  const at = first ?? { series: 0, frame: manifest.series[0]?.default_frame ?? 0 };
+  const series = Math.max(
+    0,
+    manifest.series.findIndex((entry) => entry.showable === true),
+  );
+  const at = first ?? { series, frame: manifest.series[series]?.default_frame ?? 0 };
   return new Stream<Decoded>(
     manifest,
     at,

@@ -20,7 +20,7 @@ export class Status {
   private since = 0;
   private said = "";
   private countedAt = 0;
-  private recount = 0;
+  private recount: ReturnType<typeof setTimeout> | 0 = 0;
 
   constructor(
     private readonly stream: Stream<Decoded>,
@@ -48,7 +48,7 @@ export class Status {
       setTimeout(() => this.since > 0 && this.link(this.stream.link.state), QUIET);
       return;
     }
-    const gate = make("a", "act", { href: "/" }, texts.toGate);
+    const gate = make("a", "act", { href: `/?to=/viewer/${this.stream.manifest.exam}` }, texts.toGate);
     if (state === "expired") return this.say(texts.link.expired, gate);
     const act = state === "revoked" ? gate : this.retry(() => this.stream.link.resume());
     this.say(state === "unreachable" && !this.reachable ? texts.offline : texts.link[state], act);
@@ -63,7 +63,7 @@ export class Status {
   refresh(): void {
     const { entry } = this.stream;
     const failure = this.stream.failure();
-    if (entry.showable !== true) this.tell(entry.showable, false);
+    if (entry.showable !== true) this.tell(entry.showable || texts.notYet, false);
     else if (entry.frames === 0) this.tell(texts.notYet, false);
     else if (failure && this.screen.level === "none")
       this.tell(texts.cannotShow(failure.code === "undecodable" ? texts.cannotDecode : failure.text), true);

@@ -6,7 +6,7 @@ import base64
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from backend.access.model import Action, Kind, Principal
 from backend.identity.authenticator import LINK_COOKIE
@@ -41,7 +41,7 @@ class PageHandler(Handler):
     async def get(self, exam: str) -> None:
         """The page; the gate for whoever has not proved who they are."""
         if self.principal.kind is Kind.ANONYMOUS:
-            self.redirect(f"{self.gate}?next={quote(f'/viewer/{exam}', safe='')}", status=303)
+            self.redirect(f"{self.gate}?to=/viewer/{exam}", status=303)
             return
         await self.show(self.principal, exam)
 
@@ -235,7 +235,7 @@ def routes(
 ) -> list[Route]:
     """`/viewer/EXAM`, `/v/SECRET`, `/stream`, and what is under `/api/v1` of exams' pictures.
 
-    `static`: the folder of the built front ends. `gate`: where whoever has not signed in is sent, with `next`.
+    `static`: the folder of the built front ends. `gate`: where whoever has not signed in is sent, with `to`.
     """
     view, deps = requires(Action.EXAM_VIEW), {"viewing": viewing}
     page = {**deps, "assets": Assets(static), "gate": gate}

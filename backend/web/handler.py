@@ -160,6 +160,19 @@ class NotFoundHandler(Handler):
         raise errors.NotFound("没有这个页面，请检查地址是否完整。")
 
 
+def log_request(handler: tornado.web.RequestHandler) -> None:
+    """One line a request: the route's pattern, never the path, which may hold a secret or an id."""
+    route: Route | None = getattr(handler, "route", None)
+    log.info(
+        "%s %s %d %.1f ms [%s]",
+        handler.request.method,
+        route.pattern if route else "-",
+        handler.get_status(),
+        1000 * handler.request.request_time(),
+        getattr(handler, "request_id", "-"),
+    )
+
+
 def _wants_page(request: HTTPServerRequest) -> bool:
     accept = request.headers.get("Accept", "")
     return bool(re.search(r"\btext/html\b", accept)) and not request.path.startswith(("/api/", "/dicom-web/"))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import tornado.web
-from tornado.routing import URLSpec
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import PathMatches, URLSpec
 
 from backend.access.model import Action
 from backend.platform.errors import YunyingError
@@ -87,8 +88,25 @@ def check(routes: Iterable[Route]) -> None:
                 raise UndeclaredRouteError(f"路由 {method} {route.pattern} 没有接口说明，服务拒绝启动。")
 
 
+class _OneOf(PathMatches):
+    """Matches a path for some methods only: several routes may share it, as reading and storing do in DICOMweb."""
+
+    def __init__(self, pattern: str, methods: Iterable[str]) -> None:
+        super().__init__(pattern)
+        self._methods = frozenset(methods)
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        """The path's groups if the method is one of these."""
+        return super().match(request) if request.method in self._methods else None
+
+
 def build(routes: Iterable[Route]) -> list[URLSpec]:
-    """Tornado's specs of checked routes."""
+    """Tornado's specs of checked routes. Of routes with the same pattern the last one answers the methods that none has."""
     routes = list(routes)
     check(routes)
-    return [URLSpec(r.pattern, r.handler, {"route": r}) for r in routes]
+    last = {route.pattern: route for route in routes}
+    specs = [URLSpec(r.pattern, r.handler, {"route": r}) for r in routes]
+    for route, spec in zip(routes, specs, strict=True):
+        if last[route.pattern] is not route:
+            spec.matcher = _OneOf(route.pattern, route.rules)
+    return specs

@@ -1,4 +1,4 @@
-"""Built front ends under `/static/`: names carry their content's hash, so they may be kept for ever; compressed by the build, not here."""
+"""The built front ends' files: hashed names, compressed at build time, kept by browsers for good. They hold code, never data."""
 
 from __future__ import annotations
 
@@ -12,36 +12,38 @@ from .handler import Handler
 from .router import Route, public
 
 _ENCODINGS = (("br", ".br"), ("gzip", ".gz"))
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
 class StaticHandler(Handler):
-    """A file of the build."""
+    """One file of the build."""
 
-    folder: Path
+    root: Path
 
     async def get(self, name: str) -> None:
-        """The file, in the best encoding that the browser takes. Names have no dot at a beginning, so none leads elsewhere."""
-        path = self.folder / name
-        for encoding, suffix in _ENCODINGS:
-            packed = path.with_name(path.name + suffix)
-            if encoding in self.request.headers.get("Accept-Encoding", "") and packed.is_file():
-                self.set_header("Content-Encoding", encoding)
+        """The file in the best encoding that the client takes. The route's pattern keeps the path below the folder."""
+        path = self.root / name
+        if not path.is_file():
+            raise NotFound("页面文件不存在，可能系统刚刚升级，请刷新页面。")
+        accepted = {part.split(";")[0].strip() for part in self.request.headers.get("Accept-Encoding", "").split(",")}
+        for encoding, ending in _ENCODINGS:
+            packed = path.with_name(path.name + ending)
+            if encoding in accepted and packed.is_file():
                 path = packed
+                self.set_header("Content-Encoding", encoding)
                 break
-        try:
-            content = await asyncio.to_thread(path.read_bytes)
-        except OSError:
-            raise NotFound("没有这个文件。页面可能已更新，请刷新后再试。") from None
-        kind = _TYPES.get(Path(name).suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-        self.set_header("Content-Type", kind)
-        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
         self.set_header("Vary", "Accept-Encoding")
-        self.finish(content)
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.set_header("Content-Type", mimetypes.guess_type(name)[0] or "application/octet-stream")
+        self.finish(await asyncio.to_thread(path.read_bytes))
 
 
-def routes(folder: Path) -> list[Route]:
-    """`/static/...` out of the folder that the front ends were built into."""
-    why = public("code and pictures of the pages; the same for everybody")
-    name = r"(?P<name>(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*)"
-    return [Route(rf"/static/{name}", StaticHandler, {"GET": why}, {"folder": folder})]
+def routes(root: Path) -> list[Route]:
+    """`/static/...` below the folder of the built front ends."""
+    return [
+        Route(
+            r"/static/(?P<name>(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*)",
+            StaticHandler,
+            {"GET": public("program code; holds nothing about persons or exams")},
+            {"root": root},
+        )
+    ]

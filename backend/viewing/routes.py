@@ -28,6 +28,7 @@ from backend.web.router import Operation, Route, public, requires
 from render import Rect, level_count, tile_grid, tile_rect
 
 EXAM = r"(?P<exam>[a-z0-9]{10,40})"
+_DECIMAL = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?(?:[eE][+-]?[0-9]{1,2})?"
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 
 
@@ -159,7 +160,7 @@ def send_picture(handler: Handler, picture: Picture) -> None:
     handler.set_header("Content-Type", picture.format.media_type)
     handler.set_header("X-Lossless", "true" if picture.lossless else "false")
     if picture.window is not None:
-        handler.set_header("X-Window", f"{picture.window[0]:g},{picture.window[1]:g}")
+        handler.set_header("X-Window", f"{picture.window[0]!r},{picture.window[1]!r}")
     handler.finish(picture.data)
 
 
@@ -174,7 +175,7 @@ def tile_of(rows: int, columns: int, level: int, row: int, column: int) -> Rect:
 
 def _pair(fields: Fields, name: str) -> tuple[float, float] | None:
     """Two numbers with a comma between them."""
-    text = fields.optional_text(name, longest=40, pattern=r"-?[0-9]+(\.[0-9]+)?,-?[0-9]+(\.[0-9]+)?")
+    text = fields.optional_text(name, longest=60, pattern=f"{_DECIMAL},{_DECIMAL}")
     if not text:
         return None
     first, second = text.split(",")

@@ -18,6 +18,7 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 from backend.access.model import Role
 from backend.archive.ingest import Ingest
+from backend.archive.journal import SETTLE
 from backend.archive.model import Exam, Receipt, Series
 from backend.archive.store import SCHEMAS as ARCHIVE_SCHEMAS
 from backend.archive.store import ArchiveStore
@@ -120,17 +121,24 @@ class House:
         self.pool.close()
 
     async def send(self, contents: Iterable[bytes | Path], institution: str = INSTITUTION) -> list[Receipt]:
-        """Receives files as a door would."""
+        """Receives files as a door would, and waits until they are counted."""
+        return await self.send_each((content, institution) for content in contents)
 
-        async def one(content: bytes | Path) -> Receipt:
-            whole = content.read_bytes() if isinstance(content, Path) else content  # noqa: ASYNC240 - a test
+    async def send_each(self, offers: Iterable[tuple[bytes | Path, str]]) -> list[Receipt]:
+        """The same for (content, institution)."""
+
+        async def one(content: bytes | Path, institution: str) -> Receipt:
+            whole = content.read_bytes() if isinstance(content, Path) else content
 
             async def chunks() -> AsyncIterator[bytes]:
                 yield whole
 
             return await self.ingest.receive(chunks(), institution, "test:peer")
 
-        return list(await asyncio.gather(*(one(content) for content in contents)))
+        receipts = list(await asyncio.gather(*(one(*offer) for offer in offers)))
+        while await self.intents.pending(SETTLE):  # noqa: ASYNC110 - the burst is settled elsewhere
+            await asyncio.sleep(0.02)
+        return receipts
 
     async def exam_of(self, receipt: Receipt, institution: str = INSTITUTION) -> Exam:
         exam = await self.archive.exam(f"{institution}/{receipt.study_instance_uid}")

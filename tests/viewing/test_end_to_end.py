@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-import cv2
 import numpy as np
 import pydicom
 from pydicom.pixels import apply_modality_lut
 
 from tests.images import shared_dicom
-from tests.viewing.house import House, Received
-
-
-def grey(received: Received | bytes) -> np.ndarray:
-    data = received if isinstance(received, bytes) else received.body
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+from tests.viewing.house import House
+from tests.viewing.pictures import pixels_of
 
 
 def reference(dataset: pydicom.Dataset, center: float, width: float) -> np.ndarray:
@@ -46,11 +41,11 @@ async def test_ct_series_end_to_end(house: House) -> None:
     datasets = sorted((pydicom.dcmread(file) for file in files), key=lambda d: d.InstanceNumber)
     center, width = exact.header["win"]
     assert exact.header["auto"] is True
-    assert np.array_equal(grey(exact), reference(datasets[12], center, width))
+    assert np.array_equal(pixels_of(exact.body), reference(datasets[12], center, width))
 
     await viewer.look(frame=3, window=[40, 400])
     exact = await viewer.until(lambda h: h["k"] == "frame" and h["f"] == 3 and h["lossless"])
-    assert np.array_equal(grey(exact), reference(datasets[3], 40, 400))
+    assert np.array_equal(pixels_of(exact.body), reference(datasets[3], 40, 400))
     path = f"/api/v1/exams/{exam.exam}/series/0/frames/3/picture?window=40,400&format=png"
     over_http = await house.get(path, staff.secret)
     assert over_http.body == exact.body
@@ -68,7 +63,7 @@ async def test_before_derivation_the_originals_are_shown(house: House) -> None:
     await viewer.look(frame=1, window=[40, 400])
     exact = await viewer.until(lambda h: h["k"] == "frame" and h["f"] == 1 and h["lossless"])
     datasets = sorted((pydicom.dcmread(file) for file in files), key=lambda d: d.InstanceNumber)
-    assert np.array_equal(grey(exact), reference(datasets[1], 40, 400))
+    assert np.array_equal(pixels_of(exact.body), reference(datasets[1], 40, 400))
     await viewer.until(lambda h: h["k"] == "sheet" and h["frames"] == [0, 1, 2, 3, 4])
     await house.derive(exam)
     changed = await viewer.text("series")

@@ -90,7 +90,7 @@ class ExamSearch:
         if after is not None:
             start = Query(EXAMS, {}, sort=_ORDER, limit=1).after(after)
             follows = start.residual
-            plan = replace(plan, high=min(plan.high, start.filter["when"]["$lte"]))
+            plan = replace(plan, high=min(plan.high, start.filter["when"]["$lt"]))
         for low, high in self._windows(plan):
             query = plan.query(low, high, min(max(wanted, 20), _BATCH))
             if follows is not None:

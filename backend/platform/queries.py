@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import bson
@@ -88,7 +89,7 @@ class Query:
         name, direction = order[0]
         narrowed, held = dict(self.filter), self.filter.get(order[0][0])
         if held is None or isinstance(held, Mapping):
-            narrowed[name] = {**(held or {}), "$gte" if direction > 0 else "$lte": values[0]}
+            narrowed[name] = {**(held or {}), **({"$gte": values[0]} if direction > 0 else _at_most(values[0]))}
         residual: Document = {"$or": _follows(order, values)}
         if self.residual:
             residual = {"$and": [self.residual, residual]}
@@ -106,6 +107,22 @@ class Page:
 
     items: list[Document]
     next: str | None
+
+
+def _at_most(value: Any) -> Document:
+    """The condition that a field is at most `value`, as "below the next value".
+
+    The embedded server leaves out equality for `$lte` on a field of an index that has further fields.
+    """
+    if isinstance(value, str):
+        return {"$lt": value + "\0"}
+    if isinstance(value, int):
+        return {"$lt": value + 1}
+    if isinstance(value, float):
+        return {"$lt": math.nextafter(value, math.inf)}
+    if isinstance(value, datetime):
+        return {"$lt": value + timedelta(milliseconds=1)}
+    return {"$lte": value}
 
 
 def _read_place(text: str, size: int) -> list[Any]:

@@ -80,6 +80,23 @@ async def test_pages_follow_each_other_without_gap_or_double(database: Database)
     assert seen == sorted((-(i % 7), i) for i in range(100) if i % 2 == 1 and i % 3)
 
 
+@pytest.mark.parametrize("value", ["20261101", 5, 5.5, datetime(2026, 11, 1, tzinfo=UTC)], ids=str)
+async def test_pages_keep_equal_values_under_a_longer_index(database: Database, value: object):
+    exams = database.collection("exams")
+    await exams.create_index(("institution", "day", "_id"))
+    await exams.insert_many([{"_id": i, "institution": 1, "day": value} for i in range(10)])
+    query = Query("exams", {"institution": 1}, sort=("-day", "_id"), limit=4)
+    seen: list[int] = []
+    place = None
+    while True:
+        page = await exams.find_page(query, place)
+        seen += [row["_id"] for row in page.items]
+        place = page.next
+        if place is None:
+            break
+    assert seen == list(range(10))
+
+
 @pytest.mark.parametrize("place", ["", "x", "!!!", "AAAA", "a" * 5000])
 async def test_a_made_up_page_is_refused(database: Database, place: str):
     with pytest.raises(Invalid):

@@ -88,7 +88,7 @@ async def _principal(house: House, token: str):
     return session.principal
 
 
-async def test_a_fitted_radiograph_and_its_tiles_are_exact_at_their_size(house: House) -> None:
+async def test_a_fitted_radiograph_and_its_tiles_are_exact_at_their_size(house: House, tmp_path: Path) -> None:
     entry = max(
         (one for one in _SAMPLES if one["photometric"].startswith("MONOCHROME") and one["frames"] in ("", "1")),
         key=lambda one: int(one["rows"]),
@@ -98,7 +98,7 @@ async def test_a_fitted_radiograph_and_its_tiles_are_exact_at_their_size(house: 
     await house.derive(exam)
     staff = await house.sign_in()
     dataset = pydicom.dcmread(path_of(entry))
-    stored = dataset.pixel_array
+    stored = _stored(entry, dataset, 0, tmp_path)
     rows, columns = stored.shape
     window = _window_for(reference.modality(stored, dataset, 0))
     width, height = render.fit(rows, columns, (780, 900))

@@ -101,8 +101,10 @@ def shown(known: DataSet, search: Search) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for tag in sorted(wanted):
         held = known.get(tag)
-        if held is not None and ("Value" in held or search.include_all or tag in EMPTY_IF_UNKNOWN):
+        if held is not None and len(held) > 1:
             row[tag] = held
+        elif tag in EMPTY_IF_UNKNOWN:
+            row[tag] = element(tag)
     return row
 
 

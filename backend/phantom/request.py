@@ -13,7 +13,7 @@ from .people import IdNumberParts, Person, id_number
 
 MODALITIES = ("CT", "MR", "DX", "CR", "US")
 _MAX_SLICES = 5000
-_MAX_SIDE = 4096
+_MAX_SIDE = 5000
 
 
 class PhantomError(YunyingError):

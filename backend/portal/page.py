@@ -15,6 +15,10 @@ from tornado.web import RequestHandler
 from backend.platform.errors import Unavailable
 
 _ENTRY = "src/portal/main.ts"
+_ICON = (
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='8' "
+    "fill='%230a6a8a'/%3E%3Cpath d='M9 21a5 5 0 0 1 1-9.9 7 7 0 0 1 13 2.4A4 4 0 0 1 23 21z' fill='%23fff'/%3E%3C/svg%3E"
+)
 _RETURN = re.compile(r"/(exam|viewer)/[a-z0-9]{10,40}")
 _ERROR_STYLE = """
 :root{color-scheme:light dark;--paper:#f4f7f9;--card:#fff;--ink:#16242e;--dim:#52646f;--accent:#0b6e8f;--line:#d9e2e8}
@@ -72,7 +76,7 @@ class Page:
             '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1,viewport-fit=cover">'
             '<meta name="color-scheme" content="light dark"><meta name="format-detection" content="telephone=no">'
-            f"<title>云影 · 我的影像</title>{styles}"
+            f'<title>云影 · 我的影像</title><link rel="icon" href="{_ICON}">{styles}'
             f'<script type="module" nonce="{nonce}" src="{entry.script}"></script></head>'
             '<body><div id="app"></div><noscript>请开启浏览器的 JavaScript 功能后再访问。</noscript></body></html>'
         )

@@ -145,13 +145,13 @@ export class List {
         make("strong", "", {}, texts.examTitle(item.modalities, item.description, item.body_part)),
       ),
       make("span", "where", {}, item.institution.name),
-      make("span", "when", {}, `${texts.day(item.date)} ${item.time}`.trim()),
       make(
         "span",
-        "when",
+        "meta",
         {},
-        texts.counts(item.series_count, item.instance_count),
-        named ? ` · ${item.patient}` : null,
+        make("span", "", {}, `${texts.day(item.date)} ${item.time}`.trim()),
+        make("span", "", {}, texts.counts(item.series_count, item.instance_count)),
+        named ? make("span", "", {}, item.patient) : null,
       ),
       item.report ? make("span", `badge ${item.report}`, {}, texts.reportStates[item.report] ?? "") : null,
     );

@@ -9,8 +9,8 @@ export const loading = "正在载入…";
 export const gate = {
   heading: "查看我的影像检查",
   lead: "省内各医院的检查影像和报告，凭本人身份查看。",
-  stepPhone: "第 1 步，共 2 步：验证手机号",
-  stepName: "第 2 步，共 2 步：核对身份",
+  stepPhone: "步骤 1/2：验证手机号",
+  stepName: "步骤 2/2：核对身份",
   phone: "手机号码",
   phoneHint: "请填写就诊时在医院登记的手机号",
   code: "短信验证码",
@@ -143,9 +143,13 @@ export function kind(modalities: readonly string[]): string {
 /** A body part for people; what the hospital wrote where it is no defined term. */
 export const part = (value: string): string => PARTS[value.toUpperCase()] ?? value;
 
+/** Words put together, with a space where Latin letters meet characters. */
+const spaced = (...words: string[]): string =>
+  words.reduce((left, right) => (/\w$/.test(left) || /^\w/.test(right) ? `${left} ${right}`.trim() : left + right));
+
 /** What an exam is called. */
 export function examTitle(modalities: readonly string[], description: string, bodyPart: string): string {
-  return description || `${part(bodyPart)}${kind(modalities)}检查`;
+  return description || spaced(part(bodyPart), kind(modalities), "检查");
 }
 
 /** 2026-11-02 as 2026年11月2日. */

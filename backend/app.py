@@ -181,7 +181,7 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
             shown, links, tickets, c.sessions, clock, static=STATIC, public_url=settings.public_url
         ),
         *_dicomweb(f, c, pool, source),
-        *backend.archive.routes.routes(receiver, c.exams),
+        *backend.archive.routes.routes(receiver, c.exams, max_body_bytes=settings.max_body_mb << 20),
     ]
     return [*routes, *backend.web.openapi.routes(routes, VERSION, settings.public_url)]
 

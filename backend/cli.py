@@ -136,3 +136,7 @@ def _audit(_: argparse.Namespace) -> int:
     for line in lines:
         print(line)  # noqa: T201
     return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,6 +18,7 @@ from backend.platform.foundation import embedded_options
 from backend.platform.processes import Child, until_told
 from backend.platform.settings import Settings, child_environment
 
+from .data import PATIENTS
 from .enrol import enrol
 from .pictures import plan_of
 from .seed import Doors, seed
@@ -159,10 +160,11 @@ def _dicom_port() -> int:
 
 def _banner(settings: Settings, demo_json: Path, children: list[Child]) -> str:
     base = f"http://{_ADDRESS}:{settings.http_port}"
+    first = PATIENTS[0]
     running = "、".join(f"{child.name}（{child.pid}）" for child in children)
     return f"""
 云影已就绪。
-  患者入口      {base}/          手机号 13800000001，姓名 张晓东
+  患者入口      {base}/          手机号 {first.phone}，姓名 {first.name}，证件号后四位 {first.id_number[-4:]}
   短信验证码    {settings.outbox_file}   （每行一条，最后一行是最新的）
   账号与凭证    {demo_json}   （患者姓名与证件号、医护账号、上传凭证都在其中）
   DICOM 节点    {_AE_TITLE}@{_ADDRESS}:{settings.dicom_port}   主叫 AE：SYHN_PACS、DLBH_PACS

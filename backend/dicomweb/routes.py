@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
 
 from backend.access.model import Action
+from backend.archive.stow import StowHandler
 from backend.web.handler import Handler
 from backend.web.router import Route, requires
 
@@ -180,10 +182,27 @@ class ThumbnailHandler(DicomWebHandler):
         await send_single(self, Part(JPEG, data))
 
 
+class StudiesHandler(SearchHandler, StowHandler):
+    """The Studies resource: searched by GET, stored into by POST."""
+
+
+class StudyHandler(InstancesHandler, StowHandler):
+    """One study: retrieved by GET, stored into by POST."""
+
+
 def routes(
-    searches: Searches, retrieval: Retrieval, metadata: Metadata, renderer: Renderer, *, public_url: str = ""
+    searches: Searches,
+    retrieval: Retrieval,
+    metadata: Metadata,
+    renderer: Renderer,
+    *,
+    store: Sequence[Route] = (),
+    public_url: str = "",
 ) -> list[Route]:
-    """All routes of QIDO-RS and WADO-RS. `public_url`: address that clients know the server by; empty: from the request."""
+    """All routes of QIDO-RS and WADO-RS, and those of STOW-RS given as `store`, for the two services share addresses.
+
+    `public_url`: address that clients know the server by; empty: that of the request.
+    """
     study = PREFIX + r"/studies/(?P<study>[^/]+)"
     series = study + r"/series/(?P<series>[^/]+)"
     instance = series + r"/instances/(?P<instance>[^/]+)"
@@ -214,9 +233,27 @@ def routes(
             Route(resource + "/thumbnail", ThumbnailHandler, view, {**common, "renderer": renderer}),
         ]
     bulk = instance + r"/bulkdata/(?P<offset>\d{1,15})/(?P<length>\d{1,15})"
-    return [
-        *table,
+    table += [
         Route(frames, FramesHandler, original, {**common, "retrieval": retrieval}),
         Route(bulk, BulkDataHandler, original, {**common, "retrieval": retrieval}),
         Route(instance + r"/bulkdata/7[Ff][Ee]00010", PixelDataHandler, original, {**common, "retrieval": retrieval}),
     ]
+    return _joined(table, {route.pattern: route for route in store})
+
+
+def _joined(table: Sequence[Route], store: dict[str, Route]) -> list[Route]:
+    """One route for each address: Tornado asks only the first that matches."""
+    both: dict[type[RequestHandler], type[Handler]] = {SearchHandler: StudiesHandler, InstancesHandler: StudyHandler}
+    joined = []
+    for route in table:
+        other = store.get(route.pattern)
+        if other is not None:
+            route = Route(
+                route.pattern,
+                both[route.handler],
+                {**route.rules, **other.rules},
+                {**route.deps, **other.deps},
+                {**route.operations, **other.operations},
+            )
+        joined.append(route)
+    return joined

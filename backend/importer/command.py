@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -102,6 +103,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("import", total=total, note="")
         self._done, self._total = 0, total
+        self._lock = threading.Lock()
 
     def __enter__(self) -> _Bar:
         self._progress.start()
@@ -120,17 +122,18 @@ class _Bar:
                 self._report.skipped.append(finding.path)
             else:
                 self._report.refused.append(finding)
-            self._step("")
+            self._step()
 
-    def advance(self, file: Candidate | None, outcome: Refusal | str) -> None:
-        """Moves the bar for a settled file; shows why it pauses."""
-        if file is None:
-            self._progress.update(self._task, note=outcome)
+    def advance(self, note: str) -> None:
+        """Moves the bar for a settled file; with a note, shows why it pauses."""
+        if note:
+            self._progress.update(self._task, note=note)
         else:
-            self._step("")
+            self._step()
 
-    def _step(self, note: str) -> None:
-        self._done += 1
-        # The records of a DICOMDIR are found while under way.
-        self._total = max(self._total, self._done)
-        self._progress.update(self._task, completed=self._done, total=self._total, note=note)
+    def _step(self) -> None:
+        with self._lock:
+            self._done += 1
+            # The records of a DICOMDIR are found while under way.
+            self._total = max(self._total, self._done)
+            self._progress.update(self._task, completed=self._done, total=self._total, note="")

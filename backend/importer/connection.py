@@ -15,6 +15,8 @@ from backend.platform.errors import Invalid, Unauthenticated, Unavailable
 from .request import Batch, FileChanged
 
 _SECONDS = 120
+_ANSWERS = frozenset({"00081198", "00081199", "0008119A"})
+"""Sequences of the Store Instances Response Module."""
 _MAX_ANSWER = 16 << 20
 
 
@@ -86,7 +88,7 @@ class Connection:
         except ssl.SSLCertVerificationError as error:
             raise NotAServer("服务器证书无法验证，请检查地址，或请管理员安装证书。") from error
         except OSError as error:
-            raise Busy from error
+            raise Busy(f"无法连接服务器 {self._server.host}:{self._server.port}，请检查 --server 与网络。") from error
 
     def send(self, batch: Batch) -> dict[str, Any]:
         """The DICOM JSON answer of the server for this batch.
@@ -134,7 +136,7 @@ def _judged(status: int, headers: http.client.HTTPMessage, content: bytes) -> di
     with suppress(ValueError, RecursionError):
         answer = json.loads(content)
     detail = answer.get("detail", "") if isinstance(answer, dict) else ""
-    if status in (200, 202, 409) and isinstance(answer, dict) and ("00081199" in answer or "00081198" in answer):
+    if status in (200, 202, 409) and isinstance(answer, dict) and answer.keys() & _ANSWERS:
         return answer
     if status in (401, 403):
         raise Unauthenticated(detail or "上传凭证无效、已过期或没有上传权限，请重新获取后再试。")

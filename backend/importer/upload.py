@@ -10,15 +10,15 @@ from contextlib import suppress
 
 from backend.platform.errors import YunyingError
 
-from .answer import outcomes
+from .answer import TEMPORARY, outcomes
 from .connection import Busy, Connection, RequestRefused, Server
 from .discover import Candidate
 from .report import ImportReport, Refusal
 from .request import Batch, FileChanged
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
-Advance = Callable[[Candidate | None, Refusal | str], None]
-"""Told of each file that is settled (with its refusal, or "" if it is on the server) and, with None, of each pause."""
+Advance = Callable[[str], None]
+"""Told of each file that is settled (with an empty text), and of each pause (with why)."""
 
 
 class Uploader:
@@ -85,40 +85,54 @@ class Uploader:
 
     def _deliver(self, connection: Connection, batch: Batch) -> None:
         """Sends a batch until each of its files is settled."""
-        try:
-            answer = self._persist(connection, batch)
-        except FileChanged as error:
-            self._settle(error.candidate, Refusal(error.candidate.path, error.code, error.text))
-            rest = batch.without(error.candidate)
-            if rest.files:
-                self._deliver(connection, rest)
-        except RequestRefused as error:
-            if len(batch.files) > 1:
-                for single in batch.split():
-                    self._deliver(connection, single)
-            else:
-                self._settle(batch.files[0], Refusal(batch.files[0].path, error.code, error.text))
-        else:
-            for file, outcome in outcomes(batch, answer):
-                self._settle(file, outcome)
-
-    def _persist(self, connection: Connection, batch: Batch) -> dict[str, object]:
-        """The server's answer, asked again with growing pauses while the connection breaks or the server is busy."""
-        waited, pause = 0.0, _FIRST_PAUSE
-        while True:
+        patience = _Patience(self._patience)
+        while batch.files:
             try:
-                return connection.send(batch)
+                answer = connection.send(batch)
             except Busy as error:
-                if waited >= self._patience or self._stop.is_set():
-                    raise Busy(f"{error.text}多次重试未能恢复，请稍后重新执行，已上传的不会重复保存。") from error
-                asked = error.details.get("retry_after")
-                wait = float(asked) if isinstance(asked, float) else pause * (0.5 + random.random())  # noqa: S311
-            wait = min(wait, _LONGEST_PAUSE)
-            with self._lock:
-                self._report.retries += 1
-                self._advance(None, f"连接中断或服务器忙，{wait:.0f} 秒后重试")
-            self._stop.wait(wait)
-            waited, pause = waited + wait, min(pause * 2, _LONGEST_PAUSE)
+                self._pause(patience, error)
+            except FileChanged as error:
+                self._settle(error.candidate, Refusal(error.candidate.path, error.code, error.text))
+                batch = batch.without(error.candidate)
+            except RequestRefused as error:
+                self._refused(connection, batch, error)
+                return
+            else:
+                batch = self._account(connection, batch, answer, patience)
+
+    def _refused(self, connection: Connection, batch: Batch, error: RequestRefused) -> None:
+        """The request as a whole was refused: one of its files is to blame, or all are too much at once."""
+        if len(batch.files) == 1:
+            self._settle(batch.files[0], Refusal(batch.files[0].path, error.code, error.text))
+        else:
+            for single in batch.split():
+                self._deliver(connection, single)
+
+    def _account(self, connection: Connection, batch: Batch, answer: dict[str, object], patience: _Patience) -> Batch:
+        """Settles what the answer tells; the files that the server could not take for the moment, to be sent again."""
+        again: list[Candidate] = []
+        cause = ""
+        for file, outcome in outcomes(batch, answer):
+            if outcome is None:
+                self._deliver(connection, Batch((file,)))
+            elif isinstance(outcome, Refusal) and outcome.code in TEMPORARY:
+                again.append(file)
+                cause = outcome.reason
+            else:
+                self._settle(file, outcome)
+        if again:
+            self._pause(patience, Busy(cause))
+        return Batch(tuple(again))
+
+    def _pause(self, patience: _Patience, error: Busy) -> None:
+        """Waits before a request is sent again. Raises `Busy` when patience is at its end."""
+        if patience.ended or self._stop.is_set():
+            raise Busy(f"{error.text}多次重试未能恢复，请稍后重新执行，已上传的不会重复保存。") from error
+        wait = patience.next_pause(error.details.get("retry_after"))
+        with self._lock:
+            self._report.retries += 1
+            self._advance(f"连接中断或服务器忙，{wait:.0f} 秒后重试")
+        self._stop.wait(wait)
 
     def _settle(self, file: Candidate, outcome: bool | Refusal) -> None:
         """Keeps the account of one file."""
@@ -129,4 +143,24 @@ class Uploader:
                 self._report.size += file.size
                 self._report.stored += outcome
                 self._report.duplicate += not outcome
-            self._advance(file, outcome if isinstance(outcome, Refusal) else "")
+            self._advance("")
+
+
+class _Patience:
+    """How long a batch has waited, and how long it waits next: pauses grow and are spread at random."""
+
+    def __init__(self, seconds: float) -> None:
+        self._left, self._pause = seconds, _FIRST_PAUSE
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has waited long enough."""
+        return self._left <= 0
+
+    def next_pause(self, asked: object) -> float:
+        """Seconds to wait now: what the server asked for, if it did."""
+        wait = asked if isinstance(asked, float) else self._pause * (0.5 + random.random())  # noqa: S311 - guards nothing
+        wait = min(wait, _LONGEST_PAUSE)
+        self._left -= wait
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return wait

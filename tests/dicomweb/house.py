@@ -21,6 +21,7 @@ from tornado.testing import bind_unused_port
 
 from backend.access.model import Role
 from backend.archive.rules import Exams
+from backend.archive.stow import stow_routes
 from backend.dicomweb.metadata import Metadata
 from backend.dicomweb.openings import Openings
 from backend.dicomweb.qido import Searches
@@ -30,7 +31,16 @@ from backend.dicomweb.wado import Retrieval
 from backend.identity.authenticator import Authenticator
 from backend.web.handler import NotFoundHandler
 from backend.web.router import build
-from tests.viewing.house import House, NoCredentials
+from tests.viewing.house import House
+
+UPLOAD_TOKEN = "upload-credential-of-h1"
+
+
+class Credentials:
+    """Upload credentials as organisation holds them."""
+
+    async def institution_of(self, secret: str) -> str | None:
+        return "H1" if secret == UPLOAD_TOKEN else None
 
 
 class DicomWebHouse(House):
@@ -46,11 +56,12 @@ class DicomWebHouse(House):
             Retrieval(openings, self.objects, self.source, self.pool),
             Metadata(openings, self.archive),
             Renderer(openings, self.source, self.pool),
+            store=stow_routes(self.ingest, exams, 1 << 30),
             public_url=self.url,
         )
         app = tornado.web.Application(
             build(table),
-            authenticator=Authenticator(self.sessions, self.tokens, NoCredentials(), self.clock),
+            authenticator=Authenticator(self.sessions, self.tokens, Credentials(), self.clock),
             default_handler_class=NotFoundHandler,
             default_handler_args={},
         )

@@ -31,7 +31,7 @@ class _Sent:
     """Bytes acknowledged in all when it was sent."""
     acked_at: float
     filled: bool
-    """The window was at least half full."""
+    """The window was nearly full."""
 
 
 class Flow:
@@ -87,7 +87,7 @@ class Flow:
         if self.in_flight == 0:
             self._acked_at = now
         self._sent += size
-        filled = self.in_flight * 2 >= self.window
+        filled = self.in_flight * 4 >= self.window * 3
         self._unacked.append(_Sent(self._sent, now, self._acked, self._acked_at, filled))
 
     def acked(self, total: int, now: float) -> bool:

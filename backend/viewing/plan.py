@@ -216,10 +216,13 @@ class Plan:
         view = self.view
         if view is None:
             return True
-        if item.tier in (Tier.SHEET, Tier.AHEAD, Tier.AHEAD_EXACT) or (item.exact and item.tile is None):
-            held = self.held(view.series, view.window, view.fit)
-            return view.frame in held.lossy | held.exact | held.failed
-        return True
+        if item.tier is Tier.SHEET:
+            if view.moving and item.series == view.series and item.frame <= view.frame < item.frame + item.count:
+                return True
+        elif item.frame == view.frame and (item.tile is not None or not item.exact):
+            return True
+        held = self.held(view.series, view.window, view.fit)
+        return view.frame in held.lossy or view.frame in held.exact or view.frame in held.failed
 
     def sent(self, item: Item, size: int) -> None:
         """The item went out, `size` bytes."""

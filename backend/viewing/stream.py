@@ -19,10 +19,10 @@ from backend.viewing.plan import Item, Plan, Tier, View
 from backend.viewing.series import SeriesView
 from render import Rect
 
-WHOLE = 32 * 1024
-"""Messages up to so many bytes go in one piece."""
-SLICE = 16 * 1024
-"""Longer ones go in slices of so many bytes, between which something more urgent may go."""
+SLICE, SLOW_SLICE = 16 * 1024, 8 * 1024
+"""Messages longer than two slices go in slices of so many bytes, between which something more urgent may go."""
+_SLOW = 150_000
+"""Bytes a second below which slices are the smaller ones: a few must fit into the window at once, or the link stands idle."""
 _TILES_AT_ONCE = 4
 _SUSPENDED = 3
 _RETRY_SECONDS = 1.0
@@ -49,15 +49,13 @@ class _Parcel:
     def rest(self) -> int:
         return len(self.data) - self.at
 
-    def next_slice(self) -> bytes:
-        """The next message of this parcel; advances it."""
-        if self.at == 0 and len(self.data) <= WHOLE:
-            self.at = len(self.data)
-            return self.data
+    def slice(self, size: int) -> tuple[bytes, int]:
+        """The next message of this parcel, of about `size` bytes, and where the one after it begins."""
+        if self.at == 0 and len(self.data) <= 2 * size:
+            return self.data, len(self.data)
         header = {"k": "part", "id": self.id, "at": self.at, "of": len(self.data)}
-        piece = self.data[self.at : self.at + SLICE]
-        self.at += len(piece)
-        return framed(header, piece)
+        piece = self.data[self.at : self.at + size]
+        return framed(header, piece), self.at + len(piece)
 
 
 class Stream:
@@ -204,23 +202,27 @@ class Stream:
     async def _send(self, parcel: _Parcel) -> bool:
         """Sends what is left of a parcel as room comes up. False when something more urgent has to go first."""
         while parcel.rest:
-            size = min(parcel.rest, WHOLE if parcel.at == 0 and parcel.rest <= WHOLE else SLICE)
-            while not self.flow.may_send(size):
+            message, following = parcel.slice(self._slice)
+            while not self.flow.may_send(len(message)):
                 self._changed.clear()
                 await self._changed.wait()
                 if not self._goes_on(parcel):
                     return False
             if not self._goes_on(parcel):
                 return False
-            message = parcel.next_slice()
+            parcel.at = following
             self.flow.sent(len(message), self._clock.monotonic())
             await self._wire.send(message)
         self._plan.sent(parcel.item, len(parcel.data))
         return True
 
+    @property
+    def _slice(self) -> int:
+        return SLOW_SLICE if (self.flow.goodput or _SLOW) < _SLOW else SLICE
+
     def _goes_on(self, parcel: _Parcel) -> bool:
         """Whether to go on with a parcel: it is still wanted, and nothing more urgent waits, unless one slice ends it."""
-        if parcel.at and parcel.rest <= SLICE:
+        if parcel.at and parcel.rest <= self._slice:
             return True
         return self._plan.wanted(parcel.item) and self._plan.pressing(parcel.item)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.access.model import Action, Principal
 from backend.access.rules import scope_of
 from backend.audit.rules import Guard
-from backend.platform.errors import Invalid, NotFound
+from backend.platform.errors import Forbidden, Invalid, NotFound
 
 from .model import Exam, ExamPage, ExamQuery, KeptAsidePage
 from .store import ArchiveStore
@@ -56,6 +56,13 @@ class Exams:
         if not scope.everything and not scope.institution:
             return KeptAsidePage((), None)
         return await self._store.kept_aside(None if scope.everything else scope.institution, limit, after)
+
+    async def upload_to(self, principal: Principal) -> str:
+        """The institution that the principal may upload to: its own. Raises Unauthenticated or Forbidden."""
+        await self._guard.require_action(principal, Action.EXAM_UPLOAD)
+        if not principal.institution:
+            raise Forbidden("该账号不属于任何机构，不能上传影像。")
+        return principal.institution
 
     async def _allowed(self, principal: Principal, action: Action, candidates: list[Exam]) -> Exam:
         refusal = NotFound()

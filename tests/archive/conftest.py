@@ -46,7 +46,7 @@ class Archive:
         self, content: bytes | Path, institution: str = "H1", *, study: str = "", piece: int = 100_000
     ) -> Receipt:
         """Offers one file."""
-        whole = content.read_bytes() if isinstance(content, Path) else content  # noqa: ASYNC240 - a test
+        whole = content.read_bytes() if isinstance(content, Path) else content
 
         async def chunks() -> AsyncIterator[bytes]:
             for start in range(0, len(whole), piece):

@@ -39,11 +39,11 @@ def dress(dataset: FileDataset, plan: ExamPlan, credit: str) -> bytes:
 
     UIDs are replaced one to one, so series stay series; the source is named in Study Comments by `credit`.
     """
-    dataset.remove_private_tags()
-    dataset.walk(lambda owner, element: _cleanse(owner, element, plan))
     for keyword in _REMOVED:
         if keyword in dataset:
             delattr(dataset, keyword)
+    dataset.remove_private_tags()
+    dataset.walk(lambda owner, element: _cleanse(owner, element, plan))
     for element in list(dataset.group_dataset(0x0010)):
         if element.keyword not in _KEPT_OF_PATIENT:
             del dataset[element.tag]

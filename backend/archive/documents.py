@@ -16,10 +16,10 @@ from .header import Header
 from .model import Exam, Instance, KeptAside, Patient, PersonName, Series, StreamRef
 from .names import tokens
 
-# Referring physician, time zone, Study ID, institution, procedure and what else describes patient and study.
+# The name as it was written, referring physician, time zone, Study ID and what else QIDO-RS tells of patient and study.
 _STUDY_TAGS = (
-    "00080080", "00080090", "00080201", "00081032", "00081048", "00081060", "00081080", "00100021", "00101000", "00101010",
-    "00101020", "00101030", "00200010", "00321033",
+    "00080080", "00080090", "00080201", "00081032", "00081048", "00081060", "00081080", "00100010", "00100021", "00101000",
+    "00101010", "00101020", "00101030", "00200010", "00321033",
 )  # fmt: skip
 EXAMS, SERIES, INSTANCES, KEPT_ASIDE = "exams", "series", "instances", "kept_aside"
 

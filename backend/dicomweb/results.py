@@ -30,6 +30,7 @@ def study_attributes(exam: Exam, retrieve: str) -> dict[str, Any]:
     """All that is known of a study. `retrieve`: URL of the DICOMweb service."""
     birth = exam.patient.birth_date
     return {
+        "00100010": element("00100010", person_name(exam.patient.name)),
         **exam.study,
         "00080005": element("00080005", "ISO_IR 192"),
         "00080020": element("00080020", exam.study_date and exam.study_date.strftime("%Y%m%d")),
@@ -39,7 +40,6 @@ def study_attributes(exam: Exam, retrieve: str) -> dict[str, Any]:
         "00080061": element("00080061", *exam.modalities),
         "00081030": element("00081030", exam.description),
         "00081190": element("00081190", f"{retrieve}/studies/{exam.study_instance_uid}"),
-        "00100010": element("00100010", person_name(exam.patient.name)),
         "00100020": element("00100020", exam.patient.patient_id),
         "00100030": element("00100030", birth and birth.strftime("%Y%m%d")),
         "00100040": element("00100040", exam.patient.sex),

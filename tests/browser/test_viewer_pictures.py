@@ -96,7 +96,7 @@ def test_a_large_frame_is_fitted_then_tiled(viewing: ViewingThread, phone: Viewe
     assert place[0] is False
     tiles = phone.grey(".detail")
     left, top = int(place[1]), int(place[2])
-    url = f"{phone.page.url.split('/v/')[0]}/api/v1/exams/{viewing.exam.exam}/series/1/frames/0/tiles/0/{left // 512}/{top // 512}"
+    url = f"{phone.page.url.split('/viewer/')[0]}/api/v1/exams/{viewing.exam.exam}/series/1/frames/0/tiles/0/{left // 512}/{top // 512}"
     corner = phone.page.evaluate(
         """async url => {
       const bitmap = await createImageBitmap(await (await fetch(url)).blob(), { colorSpaceConversion: "none" });

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pydicom
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import apply_modality_lut
 
 from backend.access.model import Role
@@ -30,7 +31,7 @@ class Relay:
     """Forwards bytes between browser and server; misbehaves when told to."""
 
     def __init__(self) -> None:
-        self.stalled = False
+        self.flowing = asyncio.Event()
         self.sockets_allowed = True
         self.reachable = True
         self.port = 0
@@ -39,6 +40,7 @@ class Relay:
 
     async def start(self, target: int) -> None:
         self._target = target
+        self.flowing.set()
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         self.port = server.sockets[0].getsockname()[1]
 
@@ -66,8 +68,7 @@ class Relay:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
-                while self.stalled:
-                    await asyncio.sleep(0.02)
+                await self.flowing.wait()
                 writer.write(data)
                 await writer.drain()
         writer.close()
@@ -105,11 +106,17 @@ class ViewingThread:
             dataset.StudyInstanceUID, dataset.PatientID = study.StudyInstanceUID, study.PatientID
             dataset.PatientName, dataset.SeriesNumber = study.PatientName, number
             files.append(contents(dataset))
+        files += [contents(one) for one in half_broken(study)]
         receipts = await self.house.send(files)
         assert {receipt.outcome.value for receipt in receipts} == {"stored"}, receipts
         self.exam: Exam = await self.house.exam_of(receipts[0])
         await self.house.derive(self.exam)
         self.staff = await self.house.sign_in(Role.CLINICIAN)
+
+    def stall(self, stalled: bool) -> None:
+        """Holds back what is on the way in both directions, or lets it go on."""
+        event = self.relay.flowing
+        self.loop.call_soon_threadsafe(event.clear if stalled else event.set)
 
     def link(self) -> str:
         """The address of a fresh single-use link, through the relay."""
@@ -118,8 +125,9 @@ class ViewingThread:
         return f"http://127.0.0.1:{self.relay.port}/v/{secret}"
 
     def end_sessions(self) -> None:
-        """Revokes what all links have begun."""
+        """Ends the sessions that all links have begun, and whose they were; a new one begins for the links that follow."""
         self.call(self.house.sessions.end_all(self.staff.session.principal.subject))
+        self.staff = self.call(self.house.sign_in(Role.CLINICIAN))
 
     def stop(self) -> None:
         self.relay.cut()
@@ -129,6 +137,20 @@ class ViewingThread:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
+
+
+def half_broken(study: pydicom.Dataset) -> list[pydicom.Dataset]:
+    """A series of two radiographs; the codestream of the second ends early."""
+    pair = []
+    for number in (1, 2):
+        dataset = pydicom.dcmread(shared_dicom("large_2d", "fo-dicom", "CR-ModalitySequenceLUT.dcm"))
+        dataset.StudyInstanceUID, dataset.PatientID = study.StudyInstanceUID, study.PatientID
+        dataset.PatientName, dataset.SeriesNumber, dataset.InstanceNumber = study.PatientName, 102, number
+        dataset.SOPInstanceUID = f"{dataset.SOPInstanceUID}.{number}"
+        pair.append(dataset)
+    (stream,) = generate_frames(pair[1].PixelData, number_of_frames=1)
+    pair[1].PixelData = encapsulate([stream[: len(stream) // 3]])
+    return pair
 
 
 def contents(dataset: pydicom.Dataset) -> bytes:

@@ -115,7 +115,7 @@ export class Link {
     this.enter("paused");
   }
 
-  /** Opens again at once: the page is back, the network is back, or the person asks. */
+  /** Opens again at once, because the person asks. */
   resume(): void {
     if (this.state === "open") return;
     this.stopTimers();
@@ -124,6 +124,11 @@ export class Link {
     this.enter("reconnecting");
     this.expectOpening();
     this.connect();
+  }
+
+  /** The page or the network is back: opens again at once, unless the person has to act first. */
+  wake(): void {
+    if (!this.final()) this.resume();
   }
 
   /** The session was found to have ended. */

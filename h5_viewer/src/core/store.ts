@@ -5,9 +5,9 @@
 import { sameWindow, type Held, type PictureHeader, type Rect, type Size, type Window } from "./protocol";
 
 /** Encoded bytes kept; told to the server as `keep`. */
-export const KEEP_ENCODED = 48_000_000;
+export const KEEP_ENCODED = 40_000_000;
 /** Decoded pixels kept, four bytes each. */
-export const KEEP_DECODED = 64_000_000;
+export const KEEP_DECODED = 48_000_000;
 /** Pictures of one frame under different windows: the newest, and what an approximation starts from. */
 const PER_FRAME = 2;
 

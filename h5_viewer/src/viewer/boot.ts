@@ -23,7 +23,7 @@ function connect(ticket: string, messages: Handover["messages"]): WebSocket | nu
   try {
     const socket = new WebSocket(`${location.protocol.replace("http", "ws")}//${location.host}/stream`);
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(JSON.stringify({ t: "open", ticket, v: 1, keep: 48_000_000, have: null }));
+    socket.onopen = () => socket.send(JSON.stringify({ t: "open", ticket, v: 1, keep: 40_000_000, have: null }));
     socket.onmessage = (event) => messages.push(event);
     return socket;
   } catch {

@@ -23,7 +23,8 @@ export interface Acts {
 const SLOP = 6;
 const TAP_TIME = 300;
 const TAP_WAY = 32;
-const WHEEL_STEP = 50;
+const WHEEL_STEP = 40;
+const NOTCH = 80;
 
 interface Drag {
   mode: Mode;
@@ -145,11 +146,21 @@ class Gestures {
     const lines = event.deltaMode === 0 ? 1 : WHEEL_STEP;
     if (event.ctrlKey || event.metaKey)
       return this.acts.zoom(Math.exp(-event.deltaY * lines * 0.002), this.point(event));
-    if (Math.sign(event.deltaY) !== Math.sign(this.wheel)) this.wheel = 0;
-    this.wheel += event.deltaY * lines;
+    const steps = this.steps(event.deltaY * lines);
+    if (steps !== 0) this.acts.step(steps);
+  }
+
+  /** A notch of a wheel is one frame; the fine movements of a touch pad add up to one. */
+  private steps(delta: number): number {
+    if (Math.abs(delta) >= NOTCH) {
+      this.wheel = 0;
+      return Math.sign(delta) * Math.max(1, Math.round(Math.abs(delta) / (1.5 * NOTCH)));
+    }
+    if (Math.sign(delta) !== Math.sign(this.wheel)) this.wheel = 0;
+    this.wheel += delta;
     const steps = Math.trunc(this.wheel / WHEEL_STEP);
     this.wheel -= steps * WHEEL_STEP;
-    if (steps !== 0) this.acts.step(steps);
+    return steps;
   }
 }
 

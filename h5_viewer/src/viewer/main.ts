@@ -40,6 +40,9 @@ declare global {
   }
 }
 
+/** Thumbnails wait for the first picture to be exact, but no longer than this. */
+const THUMBNAILS_AFTER = 2500;
+
 const timers = {
   now: () => performance.now(),
   after: (ms: number, run: () => void) => {
@@ -86,11 +89,11 @@ function newStream(
 /** In the background nothing is played or fetched; when the page is left nothing remains of it. */
 function followVisibility(stream: Stream<Decoded>, screen: Screen, cine: Cine, link: Link): void {
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") return link.resume();
+    if (document.visibilityState === "visible") return link.wake();
     cine.stop();
     link.pause();
   });
-  addEventListener("online", () => link.resume());
+  addEventListener("online", () => document.visibilityState === "visible" && link.wake());
   addEventListener("pagehide", () => {
     screen.forget();
     stream.stop();
@@ -107,6 +110,8 @@ function backButton(): HTMLButtonElement {
 async function start(page: Handover): Promise<void> {
   const { view, first, bytes } = page;
   const app = view.parentElement as HTMLElement;
+  // The address stays good for a reload, and a link's secret leaves the history.
+  history.replaceState(history.state, "", `/viewer/${page.manifest.exam}`);
   view.tabIndex = 0;
   view.setAttribute("aria-label", texts.image);
   const events: Parameters<typeof newStream>[1] = {};
@@ -136,9 +141,11 @@ async function start(page: Handover): Promise<void> {
   tools.onChange(() => toolbar.refresh());
   screen.onPaint(() => {
     for (const part of [overlay, status, scrubber, strip]) part.refresh();
+    if (screen.level === "final") strip.load();
   });
   stream.link.start(page.socket ? { socket: asSocket(page.socket), messages: page.messages } : undefined);
   followVisibility(stream, screen, cine, stream.link);
+  setTimeout(() => strip.load(), THUMBNAILS_AFTER);
   screen.schedule();
   window.yunying = {
     count: () => stream.entry.frames,

@@ -17,7 +17,7 @@ export class Overlay {
   private readonly plane = make("div", "plane");
   private readonly barText = make("span", "scale-text");
   private readonly window = make("div", "note corner-br");
-  private readonly grade = make("div", "grade", { role: "status" });
+  private readonly grade = make("div", "grade");
   private readonly heading = make("h1", "");
   private readonly subtitle = make("p", "");
 
@@ -59,7 +59,11 @@ export class Overlay {
   refresh(): void {
     const { entry, frame } = this.stream;
     const single = entry.frames <= 1;
-    setText(this.name, [entry.number ?? "", entry.description].filter((part) => part !== "").join("  "));
+    setText(
+      this.name,
+      [entry.number ?? "", entry.description].filter((part) => part !== "").join("  ") +
+        (entry.lossy ? `\n${texts.lossy}` : ""),
+    );
     setText(this.frame, single ? "" : texts.frameOf(frame + 1, entry.frames));
     setText(
       this.zoom,
@@ -103,9 +107,8 @@ export class Overlay {
     const { manifest, entry } = this.stream;
     const { level, whole } = this.screen;
     const diagnostic = manifest.grade === "diagnostic" && level === "final" && whole;
-    const parts = [texts.grade[diagnostic ? "diagnostic" : "browse"], texts.level[level]];
-    if (entry.lossy) parts.push(texts.lossy);
-    setText(this.grade, entry.showable === true ? parts.join(" · ") : "");
+    const label = [texts.grade[diagnostic ? "diagnostic" : "browse"], texts.level[level]];
+    setText(this.grade, entry.showable === true ? label.join(" · ") : "");
     this.grade.dataset["level"] = level;
   }
 }

@@ -8,6 +8,7 @@ import type { Decoded } from "./handover";
 export class Strip {
   private readonly list = make("nav", "strip", { "aria-label": texts.seriesList });
   private buttons: HTMLButtonElement[] = [];
+  private loading = false;
 
   constructor(
     private readonly stream: Stream<Decoded>,
@@ -28,6 +29,13 @@ export class Strip {
     this.refresh();
   }
 
+  /** From now on thumbnails are fetched: what is looked at comes first. */
+  load(): void {
+    if (this.loading) return;
+    this.loading = true;
+    this.fill();
+  }
+
   /** Marks the series that is looked at. */
   refresh(): void {
     for (const [i, button] of this.buttons.entries()) {
@@ -38,11 +46,15 @@ export class Strip {
     }
   }
 
-  private button(entry: SeriesEntry): HTMLButtonElement {
+  private thumbnail(entry: SeriesEntry): HTMLImageElement {
     const image = make("img", "", { alt: "", loading: "lazy", decoding: "async", draggable: "false" });
     image.addEventListener("error", () => image.remove());
     // The count makes the address new when more frames have arrived.
     image.src = `/api/v1/exams/${this.stream.manifest.exam}/series/${entry.i}/thumbnail?frames=${entry.frames}`;
+    return image;
+  }
+
+  private button(entry: SeriesEntry): HTMLButtonElement {
     const button = make(
       "button",
       "series",
@@ -52,7 +64,7 @@ export class Strip {
         "thumbnail",
         {},
         make("span", "modality", {}, entry.modality),
-        entry.showable === true ? image : null,
+        this.loading && entry.showable === true ? this.thumbnail(entry) : null,
       ),
       make("span", "count", {}, String(entry.frames)),
       make("span", "caption", {}, entry.description || entry.modality),

@@ -30,6 +30,7 @@ class Burst:
         self.id = public_id()
         self.marked = False
         self.marking = asyncio.Lock()
+        self.due = asyncio.Event()
         self._inside = 0
         self._empty = asyncio.Event()
 
@@ -56,7 +57,7 @@ class Bursts:
         self._journal = journal
         self._open: dict[str, Burst] = {}
         self._settling: dict[asyncio.Task[None], Burst] = {}
-        self._stopping = asyncio.Event()
+        self._stopping = False
 
     @asynccontextmanager
     async def joined(self, series_key: str) -> AsyncIterator[Burst]:
@@ -82,16 +83,23 @@ class Bursts:
                 await self._journal.mark(burst.id, burst.series_key)
                 burst.marked = True
 
-    async def close(self) -> None:
+    async def flush(self) -> None:
         """Settles what is open, now."""
-        self._stopping.set()
-        while self._settling:
+        for burst in self._settling.values():
+            burst.due.set()
+        if self._settling:
             await asyncio.wait(list(self._settling))
+
+    async def close(self) -> None:
+        """Settles what is open and tries each only once more."""
+        self._stopping = True
+        while self._settling:
+            await self.flush()
 
     async def _settle(self, burst: Burst) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(_OPEN_SECONDS):
-                await self._stopping.wait()
+                await burst.due.wait()
         del self._open[burst.series_key]
         await burst.emptied()
         if not burst.marked:
@@ -100,7 +108,7 @@ class Bursts:
             try:
                 await self._journal.settle(burst.series_key, burst.id)
             except DatabaseUnavailable:
-                if self._stopping.is_set():
+                if self._stopping:
                     log.warning("A series is left to the worker to settle: the database does not answer.")
                     return
                 await asyncio.sleep(_RETRY_SECONDS)

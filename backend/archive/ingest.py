@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,16 +21,17 @@ from backend.platform.objects import PIECE, ObjectInfo, ObjectStore
 
 from .bursts import Burst, Bursts
 from .documents import Original
-from .header import Header, Refused, data_set_start, read_header
+from .header import Header, Refused, read_header
 from .journal import Arrival, Journal, Misplaced, check_patient, check_series
 from .model import Outcome, Receipt
 from .ranges import RangeStream
+from .same import same_image
 
 ORIGINALS = "original"
 """Prefix of the object keys of originals."""
 _WHOLE_BYTES = 8 << 20
 _HEAD_BYTES = 1 << 20
-_META_BYTES = 64 << 10
+_COMPARED_BYTES = 256 << 20
 _MAX_HEADER_BYTES = 64 << 20
 _RACES = 5
 
@@ -144,6 +144,10 @@ class Ingest:
         """Handler of `SETTLE` intents: counts what a dead process had stored."""
         await self._journal.settle(str(intent.payload["series"]))
 
+    async def flush(self) -> None:
+        """Settles what was received up to now: counts are final and derivations armed afterwards."""
+        await self._bursts.flush()
+
     async def stop(self) -> None:
         """Settles what is open and ends the threads."""
         await self._bursts.close()
@@ -151,23 +155,14 @@ class Ingest:
         self._writers.shutdown(wait=False)
 
     async def _same_image(self, arrival: Arrival) -> bool:
-        """Whether the stored instance is the same: byte for byte, or but for the file meta group, which each sender writes itself."""
+        """Whether the stored instance is the same: byte for byte, or but for the way in which each sender writes it."""
         held = await self._journal.known(arrival)
         if held is None or held.sha256 == arrival.original.sha256:
             return held is not None
-        if abs(held.size - arrival.original.size) > _META_BYTES:
+        if max(held.size, arrival.original.size) > _COMPARED_BYTES:
             return False
-        return await self._data_set(held) == await self._data_set(arrival.original)
-
-    async def _data_set(self, original: Original) -> tuple[str, bytes]:
-        """Transfer syntax and hash of the data set in a stored file."""
-        head = await self._objects.range(original.key, 0, _META_BYTES)
-        syntax, skip = data_set_start(head)
-        digest = hashlib.sha256()
-        async for piece in self._objects.stream(original.key):
-            digest.update(memoryview(piece)[skip:])
-            skip = max(0, skip - len(piece))
-        return syntax, digest.digest()
+        first, second = await self._objects.get(held.key), await self._objects.get(arrival.original.key)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, same_image, first, second)
 
     async def _store(self, arrival: Arrival) -> bool:
         """Writes the instance; False when its UID is known."""

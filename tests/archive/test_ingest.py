@@ -17,9 +17,10 @@ async def test_a_series_is_stored_bit_exact_and_once(archive: Archive) -> None:
     files = sorted(shared_dicom("ct_cmb_crc_chest100").glob("*.dcm"))[:12]
     first = await asyncio.gather(*(archive.send(f) for f in files))
     assert {r.outcome for r in first} == {Outcome.STORED}
-    await archive.ingest._bursts.close()
+    await archive.ingest.flush()
     again = await asyncio.gather(*(archive.send(f) for f in files), *(archive.send(f) for f in files))
     assert {r.outcome for r in again} == {Outcome.DUPLICATE}
+    await archive.ingest.flush()
     page = await archive.store.search_exams(EVERYTHING, ExamQuery(), 10)
     (exam,) = page.items
     assert (exam.instance_count, exam.series_count, exam.modalities) == (12, 1, ("CT",))

@@ -23,7 +23,7 @@ MAX_ORIGINAL = 1 << 30
 """Largest file that is read whole to show a frame of it, bytes."""
 
 
-class ImageProblem(YunyingError):
+class ImageProblem(Unsupported):
     """A frame that cannot be shown, with the reason as a code of `render`."""
 
     code = "corrupt-image"

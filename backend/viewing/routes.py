@@ -28,7 +28,7 @@ from backend.web.router import Operation, Route, public, requires
 from render import Rect, level_count, tile_grid, tile_rect
 
 EXAM = r"(?P<exam>[a-z0-9]{10,40})"
-_DECIMAL = r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?(?:[eE][+-]?[0-9]{1,2})?"
+_DECIMAL = r"-?[0-9]{1,20}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?"
 _NUMBER = r"(?:0|[1-9][0-9]{0,8})"
 
 
@@ -175,7 +175,7 @@ def tile_of(rows: int, columns: int, level: int, row: int, column: int) -> Rect:
 
 def _pair(fields: Fields, name: str) -> tuple[float, float] | None:
     """Two numbers with a comma between them."""
-    text = fields.optional_text(name, longest=60, pattern=f"{_DECIMAL},{_DECIMAL}")
+    text = fields.optional_text(name, longest=100, pattern=f"{_DECIMAL},{_DECIMAL}")
     if not text:
         return None
     first, second = text.split(",")

@@ -14,7 +14,7 @@ from render import codecs
 from render.codestream import Jpeg2000Header, JpegHeader, check_complete, jpeg2000_header, jpeg_header
 from render.colour import eight_bits, rgb_of_ybr
 from render.errors import CorruptImage, LimitExceeded, RenderError, UnsupportedSyntax
-from render.format import WHOLE_SLIDE, ImageFormat
+from render.format import RUN_LENGTH, WHOLE_SLIDE, ImageFormat
 from render.limits import Limits
 
 Array = NDArray[Any]
@@ -123,8 +123,9 @@ def _jpeg_ls(data: bytes, form: ImageFormat, limits: Limits) -> Array:
 
 
 def _jpeg_2000(data: bytes, form: ImageFormat, limits: Limits) -> Array:
-    _, header = _jpeg_2000_header(data, form, limits)
-    return _conformed(codecs.jpeg_2000(data, form), header, form)
+    start, header = _jpeg_2000_header(data, form, limits)
+    # The boxes of a JP2 file around the codestream, which DICOM has no use for, no decoder gets to see.
+    return _conformed(codecs.jpeg_2000(data[start:], form), header, form)
 
 
 def _jpeg_2000_header(data: bytes, form: ImageFormat, limits: Limits) -> tuple[int, Jpeg2000Header]:
@@ -188,7 +189,7 @@ _DECODERS: dict[str, Callable[[bytes, ImageFormat, Limits], Array]] = {
     _JPEG + "201": _htj2k,
     _JPEG + "202": _htj2k,
     _JPEG + "203": _htj2k,
-    "1.2.840.10008.1.2.5": _run_length,
+    RUN_LENGTH: _run_length,
 }
 
 SUPPORTED_SYNTAXES = NATIVE | frozenset(_DECODERS)

@@ -11,6 +11,8 @@ from render.limits import Limits
 GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"})
 PALETTE = "PALETTE COLOR"
+RUN_LENGTH = "1.2.840.10008.1.2.5"
+_CODESTREAMS = "1.2.840.10008.1.2.4."
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 
 
@@ -49,6 +51,12 @@ class ImageFormat:
         if self.floating:
             return f"float{self.bits_allocated}"
         return f"{'' if self.signed else 'u'}int{max(self.bits_allocated, 8)}"
+
+    @property
+    def low_bit(self) -> int:
+        """Lowest bit of the value within its cell; decoders of codestreams give values without cells."""
+        codestream = self.transfer_syntax_uid.startswith(_CODESTREAMS)
+        return 0 if codestream else self.high_bit + 1 - self.bits_stored
 
     @property
     def stored_frame_bits(self) -> int:

@@ -149,9 +149,8 @@ def _within_bits(raw: Array, form: ImageFormat) -> Array:
     pattern = raw.view(f"u{raw.dtype.itemsize}")
     if raw.dtype.itemsize != width:
         pattern = raw.astype(f"u{width}")
-    shift = form.high_bit + 1 - form.bits_stored
-    if shift:
-        pattern = pattern >> np.uint8(shift)
+    if form.low_bit:
+        pattern = pattern >> np.uint8(form.low_bit)
     if form.bits_stored == 8 * width:
         return pattern
     mask = pattern.dtype.type((1 << form.bits_stored) - 1)

@@ -81,3 +81,13 @@ def test_a_damaged_jpeg_ls_frame_takes_no_seconds() -> None:
     for length in (len(stream) - 10, len(stream) // 2, 100):
         with pytest.raises(RuntimeError):
             codecs.jpeg_ls(stream[:length])
+
+
+def test_boxes_before_a_broken_codestream_are_shown_to_no_decoder() -> None:
+    """pydicom walks over a box of length 0 for ever."""
+    boxes = b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0\0\0\0ftypjp2 " + b"\0" * 40
+    _, broken = with_frame("jpeg 2000", lambda stream: boxes + stream[:30_000])
+    with pytest.raises(render.CorruptImage):
+        broken.decode(0)
+    whole, boxed = with_frame("jpeg 2000", lambda stream: boxes + stream)
+    assert np.array_equal(boxed.decode(0), whole.decode(0))

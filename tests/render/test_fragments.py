@@ -55,6 +55,10 @@ def test_padding_before_the_end_of_a_jpeg_ls_frame_is_forgiven() -> None:
         assert np.array_equal(opened(item(b"") + item(stream), 1, JPEG_LS).decode(0), FRAMES[0])
 
 
+def test_a_codestream_has_no_cells_for_high_bit_to_shift() -> None:
+    check(opened(encapsulate(J2K), BitsStored=12, HighBit=15))
+
+
 def test_filler_before_a_jpeg_is_skipped() -> None:
     stream = b"\0\0" + imagecodecs.jpegls_encode(FRAMES[0])
     assert np.array_equal(opened(item(b"") + item(stream), 1, JPEG_LS).decode(0), FRAMES[0])

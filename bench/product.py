@@ -16,7 +16,7 @@ from typing import Any
 from backend.phantom import Person, PhantomRequest, generate, part10
 
 from .client import Client
-from .processes import children_of, free_port, running
+from .processes import children_of, cpu_seconds, free_port, running
 
 _READY_SECONDS = 300.0
 
@@ -68,14 +68,11 @@ class Product:
 
     def settle(self, exam: str, seconds: float = 240.0) -> dict[str, Any]:
         """Waits until background work has left the exam alone; its manifest."""
-        pid, until, still = self.pid_of("worker"), time.monotonic() + seconds, 0
-        from .processes import cpu_seconds
-
-        last = cpu_seconds(pid)
+        until, still, last = time.monotonic() + seconds, 0, 0.0
         while still < 4 and time.monotonic() < until:
             time.sleep(0.5)
-            now = cpu_seconds(pid)
-            still = still + 1 if now - last < 0.05 else 0
+            now = cpu_seconds(self.pid_of("worker"))
+            still = still + 1 if abs(now - last) < 0.05 else 0
             last = now
         with self.staff() as client:
             return dict(client.json("GET", f"/api/v1/exams/{exam}/manifest"))
@@ -124,4 +121,21 @@ def product() -> Iterator[Product]:
         port, told = free_port(), Path(folder) / "demo.json"
         command = [sys.executable, "-m", "backend.cli", "demo", "--data", folder, "--port", str(port)]
         with running(command, ready=told.exists, seconds=_READY_SECONDS) as child:
-            yield Product(port, child.pid, json.loads(told.read_text()))
+            try:
+                yield Product(port, child.pid, json.loads(told.read_text()))
+            finally:
+                _complain(Path(folder) / "log")
+
+
+def _complain(logs: Path) -> None:
+    """Shows what the roles logged as gone wrong: a figure measured meanwhile is worth less."""
+    for log in logs.glob("*.log"):
+        lines = log.read_text(errors="replace").splitlines()
+        found = [n for n, line in enumerate(lines) if " ERROR " in line or "Traceback" in line or "CRITICAL" in line]
+        if found:
+            print(
+                f"{log.name}: {len(found)} errors, the first:",
+                *lines[found[0] : found[0] + 25],
+                sep="\n",
+                file=sys.stderr,
+            )

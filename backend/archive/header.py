@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +26,10 @@ from .dicom_json import JsonWriter
 from .model import Patient
 from .names import parse_name
 from .texts import Item
+
+# pydicom warns of every odd value that it meets; what matters here becomes a doubt or a refusal.
+warnings.filterwarnings("ignore", module="pydicom")
+logging.getLogger("pydicom").setLevel(logging.ERROR)
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
 IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"

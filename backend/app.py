@@ -22,6 +22,7 @@ from backend.archive.ingest import Ingest
 from backend.archive.rules import Exams
 from backend.archive.store import SCHEMAS as ARCHIVE_SCHEMAS
 from backend.archive.store import ArchiveStore
+from backend.archive.stow import stow_routes
 from backend.audit.rules import Guard, Trail
 from backend.audit.store import SCHEMA as AUDIT_SCHEMA
 from backend.audit.store import AuditStore
@@ -180,19 +181,20 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         *backend.viewing.routes.routes(
             shown, links, tickets, c.sessions, clock, static=STATIC, public_url=settings.public_url
         ),
-        *_dicomweb(f, c, pool, source),
+        *_dicomweb(f, c, pool, source, receiver),
         *backend.archive.routes.routes(receiver, c.exams, max_body_bytes=settings.max_body_mb << 20),
     ]
     return [*routes, *backend.web.openapi.routes(routes, VERSION, settings.public_url)]
 
 
-def _dicomweb(f: Foundation, c: Core, pool: CpuPool, source: FrameSource) -> list[Route]:
+def _dicomweb(f: Foundation, c: Core, pool: CpuPool, source: FrameSource, receiver: Ingest) -> list[Route]:
     openings = Openings(c.exams, c.archive, f.clock)
     return backend.dicomweb.routes.routes(
         Searches(c.exams, openings, c.archive),
         Retrieval(openings, f.objects, source, pool),
         Metadata(openings, c.archive),
         Renderer(openings, source, pool),
+        store=stow_routes(receiver, c.exams, f.settings.max_body_mb << 20),
         public_url=f.settings.public_url,
     )
 

@@ -38,7 +38,9 @@ from backend.identity.sessions import Sessions
 from backend.identity.store import SCHEMAS as IDENTITY_SCHEMAS
 from backend.identity.store import AccountStore, LimitStore, PatientStore, SessionStore
 from backend.identity.tokens import Tokens
+from backend.notify.aliyun import AliyunOptions, AliyunSender
 from backend.notify.outbox import OutboxSender
+from backend.notify.rules import TextMessages
 from backend.organisation.rules import Organisation
 from backend.organisation.store import SCHEMAS as ORGANISATION_SCHEMAS
 from backend.organisation.store import OrganisationStore
@@ -165,7 +167,7 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         c.people,
         c.limits,
         c.sessions,
-        OutboxSender(settings.outbox_file, clock),
+        _sender(f),
         c.guard,
         clock,
         f.keys,
@@ -185,6 +187,21 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         *backend.archive.routes.routes(receiver, c.exams, max_body_bytes=settings.max_body_mb << 20),
     ]
     return [*routes, *backend.web.openapi.routes(routes, VERSION, settings.public_url)]
+
+
+def _sender(f: Foundation) -> TextMessages:
+    settings = f.settings
+    if settings.sms == "outbox":
+        return OutboxSender(settings.outbox_file, f.clock)
+    return AliyunSender(
+        AliyunOptions(
+            settings.sms_key_id,
+            settings.sms_key_secret,
+            settings.sms_sign_name,
+            settings.sms_template_codes,
+            settings.sms_endpoint,
+        )
+    )
 
 
 def _dicomweb(f: Foundation, c: Core, pool: CpuPool, source: FrameSource, receiver: Ingest) -> list[Route]:

@@ -84,6 +84,11 @@ class Settings:
     outbox: Path = setting(
         Path(), "JSON-lines file of text messages that would have been sent; empty: data/outbox.jsonl"
     )
+    sms_key_id: str = setting("", "access key id of the short message service, where sms is aliyun")
+    sms_key_secret: str = setting("", "access key secret of the short message service", secret=True)
+    sms_sign_name: str = setting("", "registered signature of the text messages")
+    sms_templates: str = setting("", "registered template codes, e.g. sign-in-code=SMS_1,exam-ready=SMS_2")
+    sms_endpoint: str = setting("https://dysmsapi.aliyuncs.com", "address of the short message service")
 
     code_minutes: int = setting(5, "minutes that a text message code lives", low=1, high=10)
     session_minutes: int = setting(120, "minutes that a patient's session lives", low=5, high=1440)
@@ -124,6 +129,12 @@ class Settings:
         """File that text messages go to when `sms` is outbox."""
         return self.outbox if self.outbox.name else self.data / "outbox.jsonl"
 
+    @property
+    def sms_template_codes(self) -> dict[str, str]:
+        """Our templates' names -> codes that the carrier registered."""
+        pairs = (pair.partition("=") for pair in self.sms_templates.split(","))
+        return {name.strip(): code.strip() for name, _, code in pairs if name.strip() and code.strip()}
+
     def describe(self) -> list[tuple[str, str, str]]:
         """(variable, effective value with secrets masked, meaning) of every setting."""
         rows = []
@@ -156,8 +167,19 @@ class Settings:
             raise _wrong("objects", self.objects, "应写成 s3://桶名/前缀")
         if self.public_url and urlsplit(self.public_url).scheme not in ("http", "https"):
             raise _wrong("public_url", self.public_url, "应以 https:// 开头")
+        if self.sms == "aliyun":
+            self._check_sms()
         if self.environment == "production":
             self._check_production()
+
+    def _check_sms(self) -> None:
+        for name in ("sms_key_id", "sms_key_secret", "sms_sign_name", "sms_templates"):
+            if not getattr(self, name):
+                raise _wrong(name, "", "短信服务为 aliyun 时必须给出")
+        if "sign-in-code" not in self.sms_template_codes:
+            raise _wrong("sms_templates", self.sms_templates, "应写成 sign-in-code=模板代码，多个以逗号分隔")
+        if not self.sms_endpoint.startswith("https://") and self.environment == "production":
+            raise _wrong("sms_endpoint", self.sms_endpoint, "生产环境的短信服务地址应以 https:// 开头")
 
     def _check_production(self) -> None:
         if not self.mongodb_uri:

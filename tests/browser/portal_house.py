@@ -41,7 +41,7 @@ class PortalThread:
         for month in range(1, 13):
             for year in (2024, 2025):
                 day = f"{year}{month:02d}07"
-                await self.site.receive(Study(date=day, modality="DX", description="", series=("正位",)))
+                await self.site.receive(Study(date=day, modality="DX", description="", series=("正位",)), settle=False)
         self.foreign = await self.site.receive(Study(name="王^五", id_number=WANG_ID, phone="13800000002"))
         await self._report()
 

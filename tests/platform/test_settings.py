@@ -59,13 +59,19 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", ["MONGODB_URI", "SMS", "PUBLIC_URL", "MASTER_KEY_FILE"], ids=lambda name: f"without {name}"
+    "missing",
+    ["MONGODB_URI", "SMS", "PUBLIC_URL", "MASTER_KEY_FILE", "SMS_KEY_SECRET", "SMS_TEMPLATES"],
+    ids=lambda name: f"without {name}",
 )
 def test_production_refuses_what_is_unsafe(missing: str) -> None:
     good = {
         "YUNYING_ENVIRONMENT": "production",
         "YUNYING_MONGODB_URI": "mongodb://db/?replicaSet=rs",
         "YUNYING_SMS": "aliyun",
+        "YUNYING_SMS_KEY_ID": "key",
+        "YUNYING_SMS_KEY_SECRET": "secret",
+        "YUNYING_SMS_SIGN_NAME": "云影",
+        "YUNYING_SMS_TEMPLATES": "sign-in-code=SMS_1",
         "YUNYING_PUBLIC_URL": "https://yun.example.cn",
         "YUNYING_MASTER_KEY_FILE": "/run/secrets/master.key",
     }

@@ -117,12 +117,13 @@ class Site(House):
         await self.ingest.stop()
         self.objects.close()
 
-    async def receive(self, study: Study) -> str:
-        """The public id of an exam that came in."""
+    async def receive(self, study: Study, *, settle: bool = True) -> str:
+        """The public id of an exam that came in; counted at once, or with the next that settles."""
         for data in study.files():
             receipt = await self.ingest.receive(_once(data), study.institution, "test")
             assert receipt.outcome is Outcome.STORED, receipt
-        await self.ingest._bursts.close()
+        if settle:
+            await self.ingest._bursts.close()
         exam = await self.archive.exam(f"{study.institution}/{study.uid}")
         assert exam is not None
         return exam.exam

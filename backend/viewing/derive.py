@@ -168,23 +168,23 @@ class Deriver:
 
     async def _packed(self, image: Image, key: str, rows: list[tuple[int, ...]], run: _Run) -> AsyncIterator[bytes]:
         """The codestreams one after the other, with one in the making; fills `rows` and keeps the overview cells."""
-        reduce = render.overview_reduce(image.format.rows, image.format.columns)
 
-        def pack(frame: int) -> tuple[bytes, tuple[int, ...]]:
-            return render.pack_frame(image.decode(frame))
+        def pack(frame: int) -> tuple[bytes, tuple[int, ...], bytes]:
+            stored = image.decode(frame)
+            return *render.pack_frame(stored), render.pack_cell(stored)
 
-        def begin(frame: int) -> asyncio.Task[tuple[bytes, tuple[int, ...]]]:
+        def begin(frame: int) -> asyncio.Task[tuple[bytes, tuple[int, ...], bytes]]:
             return asyncio.ensure_future(self._work(partial(pack, frame)))
 
         ahead = [begin(n) for n in range(min(2, image.frame_count))]
         start = 0
         try:
             for frame in range(image.frame_count):
-                data, ends = await ahead.pop(0)
+                data, ends, cell = await ahead.pop(0)
                 if frame + 2 < image.frame_count:
                     ahead.append(begin(frame + 2))
                 rows.append((start, *ends))
-                run.keep(key, frame, data[: _cell_length(ends, reduce)])
+                run.keep(key, frame, cell)
                 start += len(data)
                 yield data
         finally:
@@ -204,7 +204,7 @@ class Deriver:
         lead = _lead(frames, order)
         view = await self._describe(series, frames, lead, order)
         reduce = render.overview_reduce(frames[lead].ref.rows, frames[lead].ref.columns)
-        frames, overview = await self._overview(series.key, frames, reduce, run, old)
+        frames, overview = await self._overview(series.key, frames, run, old)
         view = replace(view, overview=overview, overview_reduce=reduce)
         data = await self._work(lambda: pack_index(view, frames))
         key = (await self._objects.put_addressed(PREFIX, data)).key
@@ -235,25 +235,23 @@ class Deriver:
         return SeriesView(series.key, entry, (), default_window=window, modality=series.modality)
 
     async def _overview(
-        self, series_key: str, frames: Sequence[IndexedFrame], reduce: int, run: _Run, old: IndexReader | None
+        self, series_key: str, frames: Sequence[IndexedFrame], run: _Run, old: IndexReader | None
     ) -> tuple[list[IndexedFrame], str]:
         """The overview object: the cells of all frames in display order, so that a sheet is one read."""
-        placed, position, cells = [], 0, []
-        for one in frames:
-            if not one.ref.ends:
-                placed.append(replace(one, ref=replace(one.ref, overview=None)))
-                continue
-            length = _cell_length(one.ref.ends, reduce)
-            placed.append(replace(one, ref=replace(one.ref, overview=(position, position + length))))
-            cells.append((one.ref, length))
-            position += length
-        if not cells:
+        placed = [replace(one, ref=replace(one.ref, overview=None)) for one in frames]
+        if not any(one.ref.ends for one in frames):
             return placed, ""
         kept = b"" if old is None or not old.view.overview else await self._old_overview(old)
 
         async def body() -> AsyncIterator[bytes]:
-            for ref, length in cells:
-                yield await self._cell(ref, length, run, kept)
+            position = 0
+            for n, one in enumerate(frames):
+                if not one.ref.ends:
+                    continue
+                cell = await self._cell(one.ref, run, kept)
+                placed[n] = replace(one, ref=replace(one.ref, overview=(position, position + len(cell))))
+                position += len(cell)
+                yield cell
             # Two institutions may send the same series: each has an overview of its own, since one may replace its own.
             yield hashlib.sha256(series_key.encode()).digest()
 
@@ -265,13 +263,15 @@ class Deriver:
         except ObjectMissing:
             return b""
 
-    async def _cell(self, ref: FrameRef, length: int, run: _Run, kept: bytes) -> bytes:
+    async def _cell(self, ref: FrameRef, run: _Run, kept: bytes) -> bytes:
         made = run.cells.get((ref.stream, ref.frame))
-        if made is not None and len(made) == length:
+        if made is not None:
             return made
-        if ref.overview is not None and ref.overview[1] - ref.overview[0] == length and ref.overview[1] <= len(kept):
+        if ref.overview is not None and ref.overview[1] <= len(kept):
             return kept[slice(*ref.overview)]
-        return await self._objects.range(ref.stream, ref.start, ref.start + length)
+        data = await self._objects.range(ref.stream, ref.start, ref.start + ref.ends[-1])
+        cell: bytes = await self._work(lambda: render.pack_cell(render.unpack(data, ref.ends)))
+        return cell
 
     async def _drop(self, keys: set[str]) -> None:
         for key in keys:
@@ -360,7 +360,3 @@ def _with_window(ref: FrameRef, view: SeriesView) -> FrameRef:
     if ref.transform is None:
         return ref
     return replace(ref, transform=with_default(ref.transform, view.default_window))
-
-
-def _cell_length(ends: Sequence[int], reduce: int) -> int:
-    return ends[max(0, len(ends) - 1 - reduce)]

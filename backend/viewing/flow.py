@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 LEAST_WINDOW = 24 * 1024
 """So much may always be on its way, bytes."""
-QUEUE_SECONDS = 0.1
-"""How much more than the link itself holds may wait in front of it: what is seen next comes that much later."""
+QUEUE_SECONDS, MOVING_QUEUE_SECONDS = 0.1, 0.02
+"""How much more than the link itself holds may wait in front of it, at rest and under a moving finger: what is seen next comes that much
+later."""
 _RATE_MEMORY, _RTT_MEMORY = 0.6, 20.0
 _FASTEST = 12_500_000.0
 """Rates above 100 Mbit/s make no difference here, bytes a second."""
@@ -43,6 +44,8 @@ class Flow:
         self._unacked: deque[_Sent] = deque()
         self._rates: deque[tuple[float, float]] = deque()
         self._rtts: deque[tuple[float, float]] = deque()
+        self.queue_seconds = QUEUE_SECONDS
+        """Set by whoever knows whether a finger moves."""
         self._startup = True
         self._best, self._flat_rounds, self._round_end = 0.0, 0, 0
 
@@ -67,8 +70,12 @@ class Flow:
         goodput = self.goodput
         if goodput is None:
             return LEAST_WINDOW * 2
-        wanted = goodput * (self.round_trip + QUEUE_SECONDS)
+        wanted = goodput * (self.round_trip + self.queue_seconds)
         return max(LEAST_WINDOW, int(wanted * (_STARTUP_GAIN if self._startup else 1.0)))
+
+    def bytes_in(self, seconds: float) -> float:
+        """What arrives in so many seconds; without bound before anything was measured."""
+        return float("inf") if self.goodput is None else self.goodput * seconds
 
     @property
     def quality(self) -> int:

@@ -92,7 +92,7 @@ class FrameSource:
         found = self._values.peek(_key(ref, size, False))
         if found is not None:
             return found
-        value = _unpack(data, ref, reduce)
+        value = _checked(lambda: render.unpack_cell(data))
         self._values.keep(_key(ref, size, False), value)
         return value
 

@@ -57,6 +57,11 @@ class Pictures:
         self._luts: LRUCache[Hashable, NDArray[np.uint8]] = LRUCache(256)
         self._lut_lock = threading.Lock()
 
+    @property
+    def busy(self) -> bool:
+        """More work waits than will be done in a moment: nothing should be fetched ahead now."""
+        return self._pool.waiting > 2 * self._pool.threads
+
     async def look(self, view: SeriesView, ref: FrameRef, asked: WindowValues | None, urgency: Urgency) -> Look:
         """The transform of a frame with the window asked for; None asks for the frame's own default."""
         transform = ref.transform or await self.source.transform(ref, urgency)
@@ -82,7 +87,8 @@ class Pictures:
         if kept is not None:
             return kept
         values = self.source.peek(ref, size, exact=exact)
-        if values is not None and not exact and size[0] * size[1] <= _INLINE_PIXELS:
+        inline = urgency is Urgency.SEEN and size[0] * size[1] <= _INLINE_PIXELS
+        if values is not None and not exact and inline:
             picture = self._picture(values, look, fmt, quality, exact)
             self._encoded.keep(key, picture)
             return picture

@@ -125,6 +125,7 @@ class Plan:
         self._sheet_windows: dict[int, WindowValues | None] = {}
         self._queue: Iterator[Item] = iter(())
         self._put_back: list[Item] = []
+        self._windowing = False
         self.goodput = 0.0
 
     def held(self, series: int, window: WindowValues | None, fit: Size) -> Held:
@@ -145,6 +146,10 @@ class Plan:
         (held.exact.add if view.have >= 2 else held.exact.discard)(view.frame)
         if view.series not in self._sheet_windows:
             self._sheet_windows[view.series] = view.window
+        if before is not None and (before.frame, before.series) == (view.frame, view.series):
+            self._windowing = view.moving and (self._windowing or before.window != view.window)
+        else:
+            self._windowing = False
         self.view = view
         self._restart()
 
@@ -288,6 +293,8 @@ class Plan:
             if view.tiles is None:
                 yield self._frame(Tier.EXACT, view, view.frame, exact=True)
             yield from self._tiles(view, exact=True)
+        if self._windowing:
+            return  # The window will be another one in a moment: all else would be made and sent for nothing.
         yield from self._sheets(view)
         yield from self._neighbours(view)
         if not view.moving and view.tiles is None:

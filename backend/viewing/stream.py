@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from backend.platform.clock import Clock
 from backend.platform.errors import NotFound, Unavailable, YunyingError
-from backend.viewing.flow import Flow
+from backend.viewing.flow import MOVING_QUEUE_SECONDS, QUEUE_SECONDS, Flow
 from backend.viewing.model import Format, Picture
 from backend.viewing.pictures import SHEET_COLUMNS, Pictures, shown_size
 from backend.viewing.plan import Item, Plan, Tier, View
@@ -26,6 +26,11 @@ _SLOW = 150_000
 _TILES_AT_ONCE = 4
 _SUSPENDED = 3
 _RETRY_SECONDS = 1.0
+_BUSY_SECONDS = 0.25
+_MOVING_SECONDS = 0.05
+"""Under a moving finger a JPEG may take the link for so long."""
+_BYTES_BY_QUALITY = {85: 1.0, 70: 0.7, 50: 0.5, 35: 0.38}
+"""JPEG qualities and their bytes, relative to the first (measured on CT, facts of the corpus)."""
 
 
 class Wire(Protocol):
@@ -41,9 +46,16 @@ class _Parcel:
     """A picture on its way."""
 
     item: Item
-    data: bytes
+    header: dict[str, Any]
+    body: bytes
     id: int
+    data: bytes = b""
     at: int = 0
+
+    def begin(self, seq: int) -> None:
+        """Frames the message; a picture that answers a view names the newest one."""
+        stamped = self.header if self.item.tier is Tier.SHEET else {**self.header, "seq": seq}
+        self.data = framed(stamped, self.body)
 
     @property
     def rest(self) -> int:
@@ -78,10 +90,12 @@ class Stream:
         self._problems: dict[tuple[int, int], dict[str, Any]] = {}
         self._told: set[tuple[int, int, int]] = set()
         self._ids = 0
+        self._best_bytes = 0.0
 
     def look(self, view: View) -> None:
         """The terminal shows something else now."""
         self._plan.look(view)
+        self.flow.queue_seconds = MOVING_QUEUE_SECONDS if view.moving else QUEUE_SECONDS
         self._changed.set()
 
     def overview(self, series: int, window: tuple[float, float] | None) -> None:
@@ -125,6 +139,10 @@ class Stream:
         known = self._suspended.pop(item.key, None)
         if known is not None:
             return known
+        if item.tier >= Tier.AHEAD and self._pictures.busy:
+            self._plan.put_back(item)
+            asyncio.get_running_loop().call_later(_BUSY_SECONDS, self._changed.set)
+            return None
         await self._render(self._with_company(item))
         # If nothing came of the item, the next turn of the loop finds another one at once.
         self._changed.set()
@@ -166,25 +184,36 @@ class Stream:
 
     async def _make(self, items: list[Item]) -> list[_Parcel]:
         item, view = items[0], await self._series(items[0].series)
-        seq = self._plan.view.seq if self._plan.view else 0
         if item.tier is Tier.SHEET:
             return await self._sheet(item, view)
         if item.frame >= len(view.frames):
             raise NotFound("该序列中没有这一帧，请刷新页面。")
         ref = view.frames[item.frame]
         fmt = Format.PNG if item.exact else Format.JPEG
-        look: dict[str, Any] = {"window": item.window, "fmt": fmt, "quality": self.flow.quality}
+        look: dict[str, Any] = {"window": item.window, "fmt": fmt, "quality": self._quality}
         if item.tile is not None:
             tiles = [(one, *one.tile) for one in items if one.tile is not None]
             rects = [rect for _, _, rect in tiles]
             made = await self._pictures.tiles(view, ref, item.tile[0], rects, urgency=item.tier.urgency, **look)
             return [
-                self._parcel(one, _tile_header(one, seq, level, rect, picture), picture)
+                self._parcel(one, _tile_header(one, level, rect, picture), picture)
                 for (one, level, rect), picture in zip(tiles, made, strict=True)
             ]
         size = shown_size(ref, item.fit)
         picture = await self._pictures.frame(view, ref, size=size, urgency=item.tier.urgency, **look)
-        return [self._parcel(item, _frame_header(item, seq, ref.size, picture), picture)]
+        if fmt is Format.JPEG:
+            self._best_bytes = len(picture.data) / _BYTES_BY_QUALITY[look["quality"]]
+        return [self._parcel(item, _frame_header(item, ref.size, picture), picture)]
+
+    @property
+    def _quality(self) -> int:
+        """JPEG quality: what the link can bear, and under a moving finger what it carries in a moment, by the size of the last one."""
+        quality = self.flow.quality
+        if self._plan.view is not None and self._plan.view.moving:
+            room = self.flow.bytes_in(_MOVING_SECONDS)
+            fitting = [q for q, share in _BYTES_BY_QUALITY.items() if q <= quality and self._best_bytes * share <= room]
+            return max(fitting, default=min(_BYTES_BY_QUALITY))
+        return quality
 
     async def _sheet(self, item: Item, view: SeriesView) -> list[_Parcel]:
         numbers = range(item.frame, min(item.frame + item.count, len(view.frames)))
@@ -197,22 +226,23 @@ class Stream:
 
     def _parcel(self, item: Item, header: dict[str, Any], picture: Picture) -> _Parcel:
         self._ids += 1
-        return _Parcel(item, framed(header, picture.data), self._ids)
+        return _Parcel(item, header, picture.data, self._ids)
 
     async def _send(self, parcel: _Parcel) -> bool:
         """Sends what is left of a parcel as room comes up. False when something more urgent has to go first."""
-        while parcel.rest:
-            message, following = parcel.slice(self._slice)
-            while not self.flow.may_send(len(message)):
-                self._changed.clear()
-                await self._changed.wait()
-                if not self._goes_on(parcel):
-                    return False
+        while not parcel.at or parcel.rest:
             if not self._goes_on(parcel):
                 return False
-            parcel.at = following
-            self.flow.sent(len(message), self._clock.monotonic())
-            await self._wire.send(message)
+            if not parcel.at:
+                parcel.begin(self._plan.view.seq if self._plan.view else 0)
+            message, following = parcel.slice(self._slice)
+            if self.flow.may_send(len(message)):
+                parcel.at = following
+                self.flow.sent(len(message), self._clock.monotonic())
+                await self._wire.send(message)
+            else:
+                self._changed.clear()
+                await self._changed.wait()
         self._plan.sent(parcel.item, len(parcel.data))
         return True
 
@@ -228,6 +258,8 @@ class Stream:
 
     def _suspend(self, parcel: _Parcel) -> None:
         """Keeps what was begun: if it is wanted again, the rest will do."""
+        if not parcel.at:
+            return
         self._suspended[parcel.item.key] = parcel
         while len(self._suspended) > _SUSPENDED:
             self._suspended.popitem(last=False)
@@ -277,14 +309,14 @@ def _header(kind: str, item: Item, picture: Picture) -> dict[str, Any]:
     }
 
 
-def _frame_header(item: Item, seq: int, full: tuple[int, int], picture: Picture) -> dict[str, Any]:
+def _frame_header(item: Item, full: tuple[int, int], picture: Picture) -> dict[str, Any]:
     shown = {"f": item.frame, "size": picture.size, "full": full, "lossless": picture.lossless}
-    return {**_header("frame", item, picture), "seq": seq, **shown}
+    return {**_header("frame", item, picture), **shown}
 
 
-def _tile_header(item: Item, seq: int, level: int, rect: Rect, picture: Picture) -> dict[str, Any]:
+def _tile_header(item: Item, level: int, rect: Rect, picture: Picture) -> dict[str, Any]:
     place = {"f": item.frame, "level": level, "rect": [rect.x, rect.y, rect.width, rect.height]}
-    return {**_header("tile", item, picture), "seq": seq, **place, "lossless": picture.lossless}
+    return {**_header("tile", item, picture), **place, "lossless": picture.lossless}
 
 
 def _problem(error: YunyingError, item: Item, retry: float | None) -> dict[str, Any]:

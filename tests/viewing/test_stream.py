@@ -122,6 +122,7 @@ class Painter:
         return Picture(bytes(size), fmt, (512, 512), (40.0, 400.0), fmt is Format.PNG)
 
     slow: frozenset[int] = frozenset()
+    busy = False
 
     async def sheet(self, view: SeriesView, numbers: Any, **_: Any) -> tuple[Picture, list[int], tuple[int, int]]:
         self.made.append(("sheet", numbers[0]))
@@ -261,6 +262,57 @@ async def test_a_broken_frame_is_told_and_the_others_go_on() -> None:
         bench.look(7)
         await bench.settle()
         assert sum(text.get("t") == "problem" for text in bench.wire.sent) == 2
+
+
+async def test_while_the_window_is_dragged_nothing_else_is_made() -> None:
+    async with Bench() as bench:
+        bench.look(10, moving=True, window=(40.0, 400.0))
+        await bench.settle()
+        bench.acknowledge()
+        for step in range(5):
+            bench.painter.made.clear()
+            bench.look(10, moving=True, window=(40.0 + step, 380.0))
+            for _ in range(4):
+                await bench.settle()
+                bench.acknowledge()
+            assert bench.painter.made == [("jpeg", 10)]
+        bench.look(10, window=(44.0, 380.0), have=1)
+        await bench.settle()
+        assert bench.painter.made[1] == ("png", 10)
+
+
+async def test_under_load_nothing_is_fetched_ahead() -> None:
+    async with Bench() as bench:
+        bench.painter.busy = True
+        bench.look(10)
+        for _ in range(40):
+            await bench.settle()
+            bench.acknowledge()
+        assert {made for made in bench.painter.made if made[0] != "sheet"} == {("jpeg", 10), ("png", 10)}
+        bench.painter.busy = False
+        bench.stream.wake()
+        for _ in range(10):
+            await bench.settle()
+            bench.acknowledge()
+        assert ("jpeg", 11) in bench.painter.made
+
+
+async def test_a_moving_finger_on_a_slow_link_gets_smaller_pictures() -> None:
+    async with Bench() as bench:
+        seen = []
+        painted = bench.painter.frame
+
+        async def frame(*args: Any, quality: int, fmt: Format, **more: Any) -> Picture:
+            seen.append((fmt, quality))
+            return await painted(*args, fmt=fmt, **more)
+
+        bench.painter.frame = frame  # type: ignore[method-assign]
+        for step in range(6):
+            bench.look(10 + step, moving=True)
+            for _ in range(3):
+                await bench.settle()
+                bench.acknowledge()
+        assert seen[-1] == (Format.JPEG, 35)
 
 
 async def test_what_is_down_for_a_moment_is_tried_again() -> None:

@@ -118,6 +118,10 @@ class ViewingThread:
         event = self.relay.flowing
         self.loop.call_soon_threadsafe(event.clear if stalled else event.set)
 
+    def cut(self) -> None:
+        """Ends all connections at once."""
+        self.loop.call_soon_threadsafe(self.relay.cut)
+
     def link(self) -> str:
         """The address of a fresh single-use link, through the relay."""
         principal = self.staff.session.principal

@@ -86,6 +86,13 @@ class Viewer:
     def banner(self) -> str:
         return self.page.locator(".banner.shown").inner_text() if self.page.locator(".banner.shown").count() else ""
 
+    def until_banner(self, wanted: str, seconds: float = 10.0) -> None:
+        """Waits until the banner says `wanted`; empty: until it says nothing."""
+        end = time.monotonic() + seconds
+        while (wanted not in self.banner()) if wanted else self.banner():
+            assert time.monotonic() < end, (wanted, self.banner())
+            self.page.wait_for_timeout(30)
+
     def tool(self, name: str) -> None:
         """Presses a tool, in the bar or behind "more"."""
         button = self.page.locator(f'.bar button[title="{name}"]:visible')
@@ -98,7 +105,7 @@ class Viewer:
 
     def letters(self) -> list[str]:
         self.page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        return [self.page.inner_text(f".letter.{edge}") for edge in ("left", "right", "top", "bottom")]
+        return [self.page.inner_text(f".at-{edge}") for edge in ("left", "right", "top", "bottom")]
 
     def touch(self, kind: str, *points: tuple[float, float]) -> None:
         fingers = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]

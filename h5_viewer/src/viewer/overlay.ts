@@ -9,7 +9,9 @@ import type { Screen } from "./screen";
 const BAR_MOST = 96;
 
 export class Overlay {
-  private readonly letters = (["left", "right", "top", "bottom"] as const).map((edge) => make("div", `letter ${edge}`));
+  private readonly letters = (["left", "right", "top", "bottom"] as const).map((edge) =>
+    make("div", `letter at-${edge}`),
+  );
   private readonly name = make("div", "note corner-tl");
   private readonly zoom = make("div", "note corner-tr");
   private readonly frame = make("div", "frame-count");

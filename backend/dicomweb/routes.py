@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tornado.httputil import HTTPServerRequest
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
@@ -43,7 +44,7 @@ class DicomWebHandler(Handler):
     @property
     def base(self) -> str:
         """URL of the DICOMweb service as the client sees it."""
-        return (self.public_url or f"{self.request.protocol}://{self.request.host}") + PREFIX
+        return (self.public_url or f"{self.request.protocol}://{_host(self.request)}") + PREFIX
 
     public_url: str = ""
 
@@ -64,6 +65,18 @@ class DicomWebHandler(Handler):
         return Target(
             *(parse_uid(path[name], name) if path.get(name) else "" for name in ("study", "series", "instance"))
         )
+
+
+def _host(request: HTTPServerRequest) -> str:
+    """Host and port that the client connected to.
+
+    dicomweb-client leaves the port out of its Host header. Where no proxy stands between, the socket knows it.
+    """
+    stream = getattr(request.connection, "stream", None)
+    if ":" in request.host or "X-Forwarded-For" in request.headers or stream is None or stream.socket is None:
+        return request.host
+    port = stream.socket.getsockname()[1]
+    return request.host if port in (80, 443) else f"{request.host}:{port}"
 
 
 class SearchHandler(DicomWebHandler):

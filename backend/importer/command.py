@@ -33,6 +33,9 @@ def run(paths: Sequence[str], server: str, token: str) -> int:
     except YunyingError as error:
         console.print(Text(error.text, style="red"))
         return STOPPED
+    except KeyboardInterrupt:
+        console.print(Text("已中断。重新执行同一命令即可继续，已上传的不会重复保存。", style="red"))
+        return STOPPED
     show(report, console)
     return report.exit_status
 

@@ -43,14 +43,13 @@ class Uploader:
             for batch in batches:
                 if not self._enqueue(batch):
                     break
-        except BaseException:
-            self._stop.set()
-            raise
-        finally:
             for _ in workers:
                 self._enqueue(None)
             for worker in workers:
                 worker.join()
+        finally:
+            # After an interruption nobody waits for what is on its way: sent again, it is a duplicate.
+            self._stop.set()
 
     def _enqueue(self, batch: Batch | None) -> bool:
         """Waits for room; False once the import has stopped."""

@@ -57,7 +57,6 @@ class DicomWebHouse(House):
             Metadata(openings, self.archive),
             Renderer(openings, self.source, self.pool),
             store=stow_routes(self.ingest, exams, 1 << 30),
-            public_url=self.url,
         )
         app = tornado.web.Application(
             build(table),

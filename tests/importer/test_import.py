@@ -14,7 +14,7 @@ from rich.console import Console
 from backend.access.model import Role
 from backend.importer.command import import_paths, run, show
 from backend.importer.report import REFUSED, STOPPED, STORED, ImportReport
-from backend.platform.errors import Invalid, Unavailable
+from backend.platform.errors import Invalid, StorageFull, StorageUnavailable, Unavailable
 from tests.dicomweb.house import UPLOAD_TOKEN, DicomWebHouse, tiny
 from tests.images import shared_dicom
 from tests.importer.relay import Relay
@@ -78,7 +78,8 @@ async def test_refusals_are_listed(house: DicomWebHouse, tmp_path: Path) -> None
             "z.dcm": tiny(5),
         },
     )
-    report, text = await imported([folder], house.url)
+    # One request at a time: which of two files with one UID comes first decides which is kept.
+    report, text = await imported([folder], house.url, parallel=1)
     assert (report.stored, report.exit_status) == (3, REFUSED)
     refused = {refusal.path.name: refusal for refusal in report.refused}
     assert refused.keys() == {"changed.dcm", "cut.dcm", "no-uid.dcm", "meta-only.dcm"}
@@ -98,6 +99,48 @@ async def test_broken_connections_are_taken_up_again(
     assert report.stored + report.duplicate == 10
     assert report.retries >= 3
     assert await stored_hashes(house) == 10
+
+
+async def test_a_server_that_is_away_for_a_moment(relay: Relay, slices: list[Path], house: DicomWebHouse) -> None:
+    relay.cuts = [600_000]
+
+    async def away() -> None:
+        while relay.cuts:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        relay.down = True
+        await asyncio.sleep(1.5)
+        relay.down = False
+
+    (report, _), _ = await asyncio.gather(imported(list(slices), relay.url, parallel=1), away())
+    assert report.exit_status == STORED
+    assert report.stored + report.duplicate == 10
+    assert await stored_hashes(house) == 10
+
+
+async def test_a_full_store_is_waited_for(house: DicomWebHouse, slices: list[Path]) -> None:
+    put, failures = house.objects.put_addressed_sync, [StorageFull(), StorageUnavailable()] * 7
+
+    def full_at_first(prefix: str, pieces: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return put(prefix, pieces)
+
+    house.objects.put_addressed_sync = full_at_first  # type: ignore[method-assign]
+    report, _ = await imported(list(slices), house.url)
+    assert report.exit_status == STORED
+    assert report.retries >= 1
+    assert await stored_hashes(house) == 10
+
+
+async def test_interrupted_it_says_how_to_go_on(
+    house: DicomWebHouse, slices: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: Any) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backend.importer.command.count", interrupted)
+    assert await asyncio.to_thread(run, [str(slices[0])], house.url, UPLOAD_TOKEN) == STOPPED
+    assert "重新执行" in capsys.readouterr().out
 
 
 async def test_it_gives_up_in_the_end(relay: Relay, slices: list[Path]) -> None:

@@ -14,7 +14,7 @@ from render.format import ImageFormat, describe
 from render.geometry import Geometry, geometry_of
 from render.image import Image, open_image
 from render.limits import Limits
-from render.overview import OverviewReader, overview_reduce, pack_overview, sheet
+from render.overview import OverviewReader, overview_reduce, pack_cell, pack_overview, sheet, unpack_cell
 from render.presets import default_window, drag_window, presets
 from render.pyramid import (
     TILE,
@@ -73,6 +73,7 @@ __all__ = [
     "open_image",
     "overview_reduce",
     "pack",
+    "pack_cell",
     "pack_frame",
     "pack_overview",
     "presets",
@@ -86,5 +87,6 @@ __all__ = [
     "tiles_in",
     "transform_of",
     "unpack",
+    "unpack_cell",
     "window_pixels",
 ]

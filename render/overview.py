@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from render.errors import CorruptImage, RenderError
-from render.pyramid import fit
-from render.stream import pack_frame
+from render.pyramid import fit, shrink
+from render.stream import pack_frame, resolution_ends, unpack
 
 LONG_SIDE = 128
 """An overview's frames are at most so many pixels long."""
@@ -28,6 +28,23 @@ def overview_reduce(rows: int, columns: int) -> int:
     while -(-max(rows, columns) >> reduce) > LONG_SIDE:
         reduce += 1
     return reduce
+
+
+def pack_cell(stored: NDArray[Any]) -> bytes:
+    """The overview of one frame at full depth: the mean of the pixels under each of its own, as HTJ2K that stands alone.
+
+    The lowest resolutions of a stream object would cost nothing, but they are hardly filtered: their noise makes a contact sheet
+    twice as large. `stored` is what `pack_frame` takes; raises what it raises.
+    """
+    rows, columns = stored.shape[:2]
+    reduce = overview_reduce(rows, columns)
+    small = shrink(stored, -(-columns >> reduce), -(-rows >> reduce)) if reduce else stored
+    return pack_frame(small, verify=False)[0]
+
+
+def unpack_cell(data: bytes) -> NDArray[Any]:
+    """The values of a cell; raises CorruptImage."""
+    return unpack(data, resolution_ends(data))
 
 
 def pack_overview(frames: Sequence[NDArray[Any]]) -> bytes:

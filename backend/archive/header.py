@@ -11,8 +11,9 @@ import zlib
 from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
@@ -25,7 +26,7 @@ from backend.platform.errors import Invalid
 from .dicom_json import JsonWriter
 from .model import Patient
 from .names import parse_name
-from .texts import Item
+from .texts import HeaderTooLarge, Item, Meter, Metered
 
 # pydicom warns of every odd value that it meets; what matters here becomes a doubt or a refusal.
 warnings.filterwarnings("ignore", module="pydicom")
@@ -37,7 +38,8 @@ _GE_PRIVATE = "1.2.840.113619.5.2"
 _PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 _DEFER = 64 << 10
-_MAX_INFLATED = 1 << 30
+_MAX_INFLATED = 64 << 20
+_MAX_READS = 1_000_000
 _STORABLE = re.compile(r"1\.2\.840\.10008\.1\.2(\.\d+){0,4}|" + re.escape(_GE_PRIVATE))
 
 
@@ -84,6 +86,8 @@ def read_header(stream: BinaryIO, size: int) -> Header:
         return _read(stream, size)
     except (Refused, MemoryError):
         raise
+    except HeaderTooLarge as error:
+        raise Refused("文件头中的元素过多，已拒绝。", code="header-too-large") from error
     except RecursionError as error:
         raise Refused("文件头的序列嵌套过深，已拒绝。", code="nested-too-deep") from error
     except Exception as error:  # pydicom raises nearly anything on broken files
@@ -99,12 +103,15 @@ def _read(stream: BinaryIO, size: int) -> Header:
         stream, size = _inflated(stream)
     stop = _Stop()
     little = syntax != BIG_ENDIAN
-    dataset = read_dataset(stream, syntax == IMPLICIT, little, stop_when=stop, defer_size=_DEFER)
+    meter = Meter(_MAX_READS)
+    metered = cast(BinaryIO, Metered(stream, meter))
+    dataset = read_dataset(metered, syntax == IMPLICIT, little, stop_when=stop, defer_size=_DEFER)
     dataset.set_original_encoding(syntax == IMPLICIT, little)
     offset = stream.tell() if stop.stopped else -1
     if not stop.stopped and _is_cut(dataset, stream, size):
         raise Refused("文件不完整：在文件头之内就结束了，请重新传输。", code="truncated")
-    item = Item(dataset)
+    _complete_sequences(dataset, metered)
+    item = Item(dataset, meter)
     rows, columns, frames = _pixels(dataset, syntax, stop, size - offset)
     public, personal = JsonWriter(little, -1 if syntax == DEFLATED else 0).split(item)
     return Header(
@@ -183,12 +190,20 @@ def _guessed(first: bytes) -> str:
 
 
 def _inflated(stream: BinaryIO) -> tuple[BinaryIO, int]:
-    """A deflated data set unfolded (PS3.5 A.5), within the limit."""
+    """The beginning of a deflated data set unfolded (PS3.5 A.5), and its size, which is boundless where that was not all."""
     engine = zlib.decompressobj(-zlib.MAX_WBITS)
     plain = engine.decompress(stream.read(), _MAX_INFLATED)
-    if engine.unconsumed_tail:
-        raise Refused("压缩的数据集展开后过大，已拒绝。", code="too-large")
-    return BytesIO(plain), len(plain)
+    return BytesIO(plain), 1 << 62 if engine.unconsumed_tail else len(plain)
+
+
+def _complete_sequences(dataset: Dataset, stream: BinaryIO) -> None:
+    """Reads the sequences that were passed over for their length, as long values are."""
+    for tag, element in list(dataset.items()):
+        if isinstance(element, RawDataElement) and element.value is None and element.length:
+            known = element.VR or (dictionary_VR(tag) if dictionary_has_tag(tag) else "UN")
+            if known == "SQ":
+                stream.seek(element.value_tell)
+                dataset[tag] = element._replace(value=stream.read(element.length))
 
 
 def _is_cut(dataset: Dataset, stream: BinaryIO, size: int) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from io import BytesIO
+from typing import BinaryIO, cast
 
 from pydicom.datadict import dictionary_VR, private_dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filereader import read_sequence
 
 from .charset import ASCII_READER, TextReader, reader_for
 
@@ -17,16 +20,50 @@ CHARACTER_SET = 0x00080005
 _AMBIGUOUS = {"US or SS": "US", "US or SS or OW": "US", "US or OW": "OW", "OB or OW": "OW"}
 
 
+class HeaderTooLarge(Exception):
+    """The header has more elements than any that was meant to be read."""
+
+
+class Meter:
+    """Counts reads over all streams of one header: what takes longer is no header but an attack on time."""
+
+    def __init__(self, limit: int) -> None:
+        self.left = limit
+
+
+class Metered:
+    """A stream whose reads are counted."""
+
+    def __init__(self, stream: BinaryIO, meter: Meter) -> None:
+        self._stream, self._meter = stream, meter
+        self.seek, self.tell = stream.seek, stream.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """As the stream's own. Raises `HeaderTooLarge` when the limit is reached."""
+        self._meter.left -= 1
+        if self._meter.left < 0:
+            raise HeaderTooLarge
+        return self._stream.read(size)
+
+
 class Item:
     """A data set, or an item of a sequence, with the reader of its texts."""
 
-    def __init__(self, dataset: Dataset, parent: TextReader | None = None) -> None:
+    def __init__(self, dataset: Dataset, meter: Meter, parent: Item | None = None) -> None:
         self.dataset = dataset
         # Reading a value through pydicom converts the element in place: this keeps what was read.
         self.elements: dict[int, RawDataElement | DataElement] = dict(dataset.items())
+        self._meter, self._parent = meter, parent
         self._creators: dict[int, str] = {}
-        own = CHARACTER_SET in self.elements
-        self.reader = parent if parent is not None and not own else self._own_reader()
+        self._sequences: dict[int, list[Item]] = {}
+
+    @cached_property
+    def reader(self) -> TextReader:
+        """How the texts here are read: by the own Specific Character Set, else by that of the data set around."""
+        if self._parent is not None and CHARACTER_SET not in self.elements:
+            return self._parent.reader
+        label = self.bytes_of(CHARACTER_SET).decode("latin-1").strip(" \0")
+        return reader_for(label.split("\\"), list(self._text_values()))
 
     def raw(self, tag: int) -> RawDataElement | DataElement:
         """The element as it was read, unconverted. Raises KeyError."""
@@ -66,17 +103,26 @@ class Item:
 
     def items(self, tag: int) -> list[Item]:
         """The items of a sequence; none where it is absent or broken."""
-        try:
-            value = self.dataset[tag].value
-        except RecursionError:
-            raise
-        except Exception:  # as above
+        if tag not in self._sequences:
+            self._sequences[tag] = [Item(dataset, self._meter, self) for dataset in self._data_sets(tag)]
+        return self._sequences[tag]
+
+    def _data_sets(self, tag: int) -> list[Dataset]:
+        element = self.elements.get(tag)
+        if element is None or element.value is None:
             return []
-        return (
-            [Item(item, self.reader) for item in value]
-            if isinstance(value, list | tuple) or _is_sequence(value)
-            else []
-        )
+        if not isinstance(element, RawDataElement):
+            return list(cast(Iterable[Dataset], element.value)) if element.VR == "SQ" else []
+        implicit, little = element.is_implicit_VR, element.is_little_endian
+        if element.VR == "UN":
+            implicit, little = True, True
+        stream = cast(BinaryIO, Metered(BytesIO(element.value), self._meter))
+        try:
+            return list(read_sequence(stream, implicit, little, len(element.value), "iso8859"))
+        except (RecursionError, HeaderTooLarge):
+            raise
+        except Exception:  # pydicom raises nearly anything on broken elements
+            return []
 
     def vr(self, tag: int) -> str:
         """The value representation: as written, else from the dictionaries (PS3.6, private ones), else UN."""
@@ -103,47 +149,16 @@ class Item:
             self._creators[place] = self.bytes_of(place).decode("latin-1").strip(" \0")
         return self._creators[place]
 
-    def _own_reader(self) -> TextReader:
-        label = self.bytes_of(CHARACTER_SET).decode("latin-1").strip(" \0")
-        return reader_for(label.split("\\"), list(_text_values(self.dataset)))
-
-
-def _is_sequence(value: Any) -> bool:
-    return hasattr(value, "__iter__") and hasattr(value, "__getitem__") and not isinstance(value, str | bytes)
-
-
-def _text_values(dataset: Dataset, depth: int = 0) -> Iterator[bytes]:
-    """The bytes of all texts that follow the data set's own character set, those of nested items included."""
-    for tag, element in list(dataset.items()):
-        value = element.value
-        if isinstance(value, bytes):
-            if value.isascii():
+    def _text_values(self) -> Iterator[bytes]:
+        """The bytes of all texts beyond ASCII that follow this character set, those of nested items included."""
+        for tag, element in self.elements.items():
+            value = element.value
+            if isinstance(value, bytes) and value.isascii():
                 continue
-            vr = _vr(element)
-            if vr in TEXT_VRS:
+            vr = self.vr(tag)
+            if vr == "SQ":
+                for item in self.items(tag):
+                    if CHARACTER_SET not in item.elements:
+                        yield from item._text_values()
+            elif isinstance(value, bytes) and vr in TEXT_VRS:
                 yield value
-            elif vr == "SQ" and depth < 8:
-                yield from _nested_values(dataset, tag, depth)
-        elif element.VR == "SQ" and depth < 8 and value is not None:
-            yield from _nested_values(dataset, tag, depth)
-
-
-def _nested_values(dataset: Dataset, tag: int, depth: int) -> Iterator[bytes]:
-    try:
-        items = list(dataset[tag].value)
-    except RecursionError:
-        raise
-    except Exception:  # pydicom raises nearly anything on broken elements
-        return
-    for item in items:
-        if CHARACTER_SET not in item:
-            yield from _text_values(item, depth + 1)
-
-
-def _vr(element: RawDataElement | DataElement) -> str:
-    if element.VR and element.VR != "UN":
-        return str(element.VR)
-    try:
-        return str(dictionary_VR(element.tag))
-    except KeyError:
-        return "UN"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pydicom
 import pytest
+from playwright.sync_api import Browser
 
+from backend.access.model import Role
 from tests.browser.viewer_house import SLICES, ViewingThread, reference
 from tests.browser.viewer_page import Viewer
 
@@ -114,6 +116,27 @@ def test_a_large_frame_is_fitted_then_tiled(viewing: ViewingThread, phone: Viewe
     assert np.array_equal(phone.grey(), fitted)
 
 
+def test_diagnostic_is_said_only_of_lossless_full_size(viewing: ViewingThread, chromium: Browser) -> None:
+    viewer = Viewer(chromium, 390, 844).open(viewing.link(Role.RADIOLOGIST)).rest()
+    grade = viewer.page.locator(".grade")
+    assert viewer.state()["grade"] == "diagnostic" and grade.inner_text() == "诊断级 · 无损"
+    viewer.page.click('.series[aria-label*="100"]')
+    viewer.until(lambda state: state["series"] == 1).rest()
+    assert grade.inner_text() == "浏览级 · 无损", "fitted is not full size"
+    viewer.double_tap(200, 400)
+    viewer.until(lambda state: state["level"] != "final", 3).rest()
+    assert grade.inner_text() == "诊断级 · 无损"
+    viewing.stall(True)
+    try:
+        viewer.page.evaluate("yunying.setWindow(2500, 700)")
+        viewer.page.wait_for_timeout(80)
+        assert grade.inner_text() == "浏览级 · 预览"
+    finally:
+        viewing.stall(False)
+    viewer.rest()
+    viewer.context.close()
+
+
 def test_colour_cine_plays_and_has_no_window_tools(phone: Viewer) -> None:
     phone.page.click('.series[aria-label*="101"]')
     phone.until(lambda state: state["series"] == 2).rest()
@@ -131,9 +154,7 @@ def test_colour_cine_plays_and_has_no_window_tools(phone: Viewer) -> None:
     phone.rest()
 
 
-def test_the_picture_waits_for_nothing_that_is_not_in_the_page(
-    viewing: ViewingThread, chromium: object, phone: Viewer
-) -> None:
+def test_the_picture_waits_for_nothing_that_is_not_in_the_page(viewing: ViewingThread, phone: Viewer) -> None:
     viewing.relay.sockets_allowed = False
     try:
         viewer = Viewer(phone.context.browser, 390, 844)

@@ -35,6 +35,10 @@ class Relay:
         self.sockets_allowed = True
         self.reachable = True
         self.port = 0
+        self.streams = 0
+        """Sockets that were opened."""
+        self.sent = 0
+        """Bytes sent to browsers."""
         self._target = 0
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -54,21 +58,23 @@ class Relay:
         if not self.reachable or (b"GET /stream" in first and not self.sockets_allowed):
             writer.transport.abort()
             return
+        self.streams += b"GET /stream" in first
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
         there_writer.write(first)
         pair = {writer, there_writer}
         self._writers |= pair
         try:
-            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer, counted=True))
         finally:
             self._writers -= pair
             for end in pair:
                 end.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool = False) -> None:
         with suppress(ConnectionError):
             while data := await reader.read(65536):
                 await self.flowing.wait()
+                self.sent += len(data) if counted else 0
                 writer.write(data)
                 await writer.drain()
         writer.close()
@@ -122,9 +128,10 @@ class ViewingThread:
         """Ends all connections at once."""
         self.loop.call_soon_threadsafe(self.relay.cut)
 
-    def link(self) -> str:
-        """The address of a fresh single-use link, through the relay."""
-        principal = self.staff.session.principal
+    def link(self, role: Role | None = None) -> str:
+        """The address of a fresh single-use link, through the relay; made by a clinician, or by somebody of that role."""
+        maker = self.staff if role is None else self.call(self.house.sign_in(role))
+        principal = maker.session.principal
         secret = self.call(self.house.links.make(principal, self.slices[0].StudyInstanceUID))
         return f"http://127.0.0.1:{self.relay.port}/v/{secret}"
 

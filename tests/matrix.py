@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.access.model import ANONYMOUS, Kind, Principal
+from backend.access.model import Kind, Principal
 from backend.access.rules import decide_action
 from backend.web.router import Route
 
@@ -24,19 +24,27 @@ class Cell:
     path: str
 
 
-def path_of(pattern: str, values: Mapping[str, str]) -> str:
-    """A path that the pattern takes, with these values for its named groups."""
+_GROUP = re.compile(r"\(\?P<(\w+)>((?:[^()]|\((?:[^()]|\([^()]*\))*\))*)\)")
+_CLASS = re.compile(r"\[([^\]])[^\]]*\](?:\{[^}]*\})?")
 
-    def value(match: re.Match[str]) -> str:
-        return values[match[1]]
+Values = Mapping[str, Sequence[str]]
+"""Name of a group -> texts to try for it."""
 
-    path = re.sub(r"\(\?P<(\w+)>(?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", value, pattern)
-    path = path.replace("[msq]", "m").replace("[A-Za-z0-9_-]{1,64}", "x").replace("\\", "")
+
+def path_of(pattern: str, values: Values) -> str:
+    """A path that the pattern takes: for each named group the first of its values that fits."""
+    pieces, end = [], 0
+    for group in _GROUP.finditer(pattern):
+        pieces.append(_CLASS.sub(r"\1", pattern[end : group.start()]))
+        pieces.append(next(value for value in values[group[1]] if re.fullmatch(group[2], value)))
+        end = group.end()
+    pieces.append(_CLASS.sub(r"\1", pattern[end:]))
+    path = "".join(pieces).replace("\\", "")
     assert re.fullmatch(pattern, path), f"no example path for {pattern}: {path}"
     return path
 
 
-def cells(routes: Iterable[Route], principals: Mapping[str, Principal], values: Mapping[str, str]) -> list[Cell]:
+def cells(routes: Iterable[Route], principals: Mapping[str, Principal], values: Values) -> list[Cell]:
     """All cells of the table."""
     return [
         Cell(route, method, who, path_of(route.pattern, values))
@@ -65,6 +73,3 @@ async def wrong_cells(table: Iterable[Cell], principals: Mapping[str, Principal]
         if not right:
             wrong.append(f"{cell.method} {cell.route.pattern} as {cell.who}: {status}")
     return wrong
-
-
-__all__ = ["ANONYMOUS", "Cell", "cells", "path_of", "wrong_cells"]

@@ -13,7 +13,7 @@ from typing import Protocol
 from backend.access.model import Action, Decision, ExamRef, Kind, Principal
 from backend.access.rules import decide, decide_action
 from backend.platform.clock import Clock
-from backend.platform.errors import Forbidden, NotFound, Unauthenticated
+from backend.platform.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 
 from .model import Entry, Fault, Link, Verdict, origin
 
@@ -67,14 +67,17 @@ class Trail:
             links = self._link([entry for entry, _ in batch])
             try:
                 await self._store.append(links)
-            except BaseException as error:
+            except Exception as error:
                 self._begin_anew()
-                _settle([future for _, future in batch], error if isinstance(error, Exception) else None)
-                if not isinstance(error, Exception):
-                    raise
+                _settle(batch, error)
+            except BaseException:
+                # The process ends: nobody may take what is unwritten for recorded.
+                self._begin_anew()
+                _settle([*batch, *self._waiting], Unavailable())
+                raise
             else:
                 self._sequence, self._head = self._sequence + len(links), links[-1].digest
-                _settle([future for _, future in batch], None)
+                _settle(batch, None)
 
     def _link(self, entries: Sequence[Entry]) -> list[Link]:
         links, previous = [], self._head
@@ -90,8 +93,8 @@ class Trail:
         self._chain, self._sequence, self._head = f"{self._base}.{self._breaks}", 0, GENESIS
 
 
-def _settle(futures: Sequence[asyncio.Future[None]], error: Exception | None) -> None:
-    for future in futures:
+def _settle(batch: Sequence[tuple[Entry, asyncio.Future[None]]], error: Exception | None) -> None:
+    for _, future in batch:
         if future.done():
             continue
         if error is None:

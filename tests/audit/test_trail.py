@@ -13,7 +13,7 @@ from backend.audit.rules import Guard, Trail, verify
 from backend.audit.store import SCHEMA, AuditStore
 from backend.platform.clock import ManualClock
 from backend.platform.database import Database
-from backend.platform.errors import NotFound, Unauthenticated
+from backend.platform.errors import NotFound, Unauthenticated, Unavailable
 from backend.platform.schema import migrate
 
 KEY = b"k" * 32
@@ -125,3 +125,20 @@ async def test_access_without_a_record_does_not_happen_and_the_trail_goes_on(sto
     await guard.require(DOCTOR, Action.EXAM_VIEW, EXAM)
     verdict = await verify(store, KEY)
     assert (verdict.entries, verdict.chains, verdict.fault) == (3, 2, None)
+
+
+async def test_a_write_that_is_cut_off_counts_as_none(store: AuditStore, monkeypatch) -> None:
+    trail = Trail(store, KEY, "a")
+    guard = Guard(trail, CLOCK)
+    begun = asyncio.Event()
+
+    async def never(links) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(store, "append", never)
+    access = [asyncio.create_task(guard.require(DOCTOR, Action.EXAM_VIEW, EXAM)) for _ in range(3)]
+    await begun.wait()
+    trail._writer.cancel()
+    for outcome in await asyncio.gather(*access, return_exceptions=True):
+        assert isinstance(outcome, Unavailable)

@@ -40,7 +40,7 @@ async def test_every_route_and_principal(site: Site) -> None:
     principals = {who: principal for who, (principal, _, _) in made.items()}
     table = [
         cell
-        for cell in cells(site.all_routes(), principals, {"exam": exam, "name": "x.js"})
+        for cell in cells(site.all_routes(), principals, {"exam": [exam], "name": ["x.js"]})
         # A link's cookie counts on the paths of its exam only; signing out would end the others' turn.
         if (cell.who != "link" or exam in cell.path) and cell.method != "DELETE"
     ]

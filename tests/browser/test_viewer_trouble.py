@@ -116,3 +116,26 @@ def test_memory_stays_bounded_over_a_long_scroll(phone: Viewer) -> None:
     first = phone.page.evaluate(held)
     second = phone.page.evaluate(held)
     assert second < 60e6 and second - first < 20e6
+
+
+def test_a_reload_shows_the_exam_again_without_the_link(phone: Viewer) -> None:
+    assert "/viewer/" in phone.page.url
+    phone.page.reload()
+    phone.until(lambda state: state["level"] == "final")
+
+
+def test_in_the_background_nothing_is_fetched(viewing: ViewingThread, phone: Viewer) -> None:
+    quiet(viewing, phone)
+    phone.tool("播放")
+    hidden = """value => {
+      Object.defineProperty(document, "visibilityState", { value, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    phone.page.evaluate(hidden, "hidden")
+    before, frame = viewing.relay.sent, phone.state()["frame"]
+    phone.goto(frame + 2)
+    phone.page.wait_for_timeout(500)
+    assert phone.state()["frame"] == frame + 2 and viewing.relay.sent - before < 2000
+    assert phone.page.locator('.bar button[title="播放"]').get_attribute("aria-pressed") == "false"
+    phone.page.evaluate(hidden, "visible")
+    phone.rest().until_banner("")

@@ -111,6 +111,15 @@ describe("Stream", () => {
     expect(stream.changes).toBe(2);
   });
 
+  test("a window is taken to the last digit; what is none is ignored", () => {
+    stream.setWindow([40.25, 0.5]);
+    expect(stream.window).toEqual([40.25, 0.5]);
+    stream.setWindow([40, 0]);
+    stream.setWindow([Number.NaN, 5]);
+    expect(stream.window).toEqual([40.25, 0.5]);
+    expect(stream.changes).toBe(1);
+  });
+
   test("a far jump predicts no direction", () => {
     const socket = started();
     stream.goto(51);

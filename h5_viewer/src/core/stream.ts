@@ -21,7 +21,6 @@ import {
   type Window,
 } from "./protocol";
 import { KEEP_ENCODED, picture, PictureStore, type Picture } from "./store";
-import { tidy } from "./window";
 
 /** Views are told no faster than this. */
 const TELL_EVERY = 16;
@@ -191,11 +190,11 @@ export class Stream<B> {
     this.changed();
   }
 
-  /** Another window; null returns to each frame's own. Ignored for colour. */
+  /** Another window; null returns to each frame's own. Ignored for colour, and for a width that is none. */
   setWindow(window: Window | null): void {
-    const next = window && tidy(window);
-    if (this.entry.colour || sameWindow(next, this.window) || (next && !next.every(Number.isFinite))) return;
-    this.window = next;
+    if (this.entry.colour || sameWindow(window, this.window)) return;
+    if (window && !(window.every(Number.isFinite) && window[1] > 0)) return;
+    this.window = window;
     this.changed();
   }
 

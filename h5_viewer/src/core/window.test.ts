@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dragged, remapTable, tidy } from "./window";
+import { dragged, remapTable } from "./window";
 
 function render(x: number, [c, w]: readonly [number, number]): number {
   return Math.round(255 * Math.min(1, Math.max(0, (x - (c - 0.5)) / (w - 1) + 0.5)));
@@ -31,6 +31,7 @@ test("a drag is proportional to the width; right widens, up brightens", () => {
 });
 
 test("windows are whole where wide, fine where narrow", () => {
-  expect(tidy([40.4, 399.6])).toEqual([40, 400]);
-  expect(tidy([1.234, 5.678])).toEqual([1.23, 5.68]);
+  expect(dragged([40.4, 399.6], 3, 5)).toEqual([47, 403]);
+  expect(dragged([1.5, 6], 16, -16)).toEqual([1.2, 6.3]);
+  expect(dragged([0.5, 1], -999, 0)).toEqual([0.5, 0.01]);
 });

@@ -9,13 +9,10 @@ const WHOLE_FROM = 40;
 /** The window after a drag: right is wider (less contrast), up is brighter. */
 export function dragged(start: Window, dx: number, dy: number): Window {
   const step = start[1] / DRAG_PER_WIDTH;
-  return tidy([start[0] + dy * step, start[1] + dx * step]);
-}
-
-/** A window that a server accepts: finite, width at least 1 (or a small positive one for narrow value ranges), whole where wide. */
-export function tidy([center, width]: Window): Window {
-  const round = Math.abs(width) >= WHOLE_FROM ? Math.round : (v: number) => Math.round(v * 100) / 100;
-  return [round(center), Math.max(1, round(width))];
+  const round = start[1] >= WHOLE_FROM ? Math.round : (v: number): number => Math.round(v * 100) / 100;
+  // The linear function wants a width of at least 1 (PS3.3 C.11.2.1.2); values that span less are not worked in ones.
+  const least = start[1] < 2 ? 0.01 : 1;
+  return [round(start[0] + dy * step), Math.max(least, round(start[1] + dx * step))];
 }
 
 /**

@@ -14,8 +14,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from backend.phantom import generate
-
 from . import exams, ingest, limits, seeing, serving
 from .bare import bare_server
 from .browser import chromium
@@ -87,7 +85,8 @@ def _see(run: Run, figures: Figures, running: Product, folder: Path, stack: Exit
     with running.staff() as client:
         path = f"/api/v1/exams/{sent['ct']}/series/0/frames/50/picture?format=jpeg&quality=70"
         picture.write_bytes(client.call("GET", path))
-    floor, _ = stack.enter_context(bare_server(_pixels(running, folder), picture))
+    np.save(folder / "floor.npy", np.zeros((512, 512), np.uint16))
+    floor, _ = stack.enter_context(bare_server(folder / "floor.npy", picture))
     browser = stack.enter_context(chromium())
     scene = seeing.Scene(running.port, floor, sent, running.patient_cookie())
     runs = run.often(11, 3)
@@ -116,12 +115,16 @@ def _slices(run: Run) -> list[int]:
 def _serve(run: Run, figures: Figures, running: Product, peer: Orthanc | None, folder: Path, stack: ExitStack) -> None:
     picture = folder / "any.jpg"
     picture.write_bytes(cv2.imencode(".jpg", np.zeros((8, 8), np.uint8))[1].tobytes())
-    bare = stack.enter_context(bare_server(_pixels(running, folder), picture))
-    base = exams.send(running, exams.fresh(exams.ct(running, 30)), peer)
-    running.settle(base.exam)
+    base, frame = exams.demo_ct(running, peer)
+    np.save(folder / "frame.npy", frame)
+    bare = stack.enter_context(bare_server(folder / "frame.npy", picture))
     if run.any_of("S1"):
         count = run.often(1000, 200)
-        _guarded(figures, "S1", lambda: serving.s1(figures, running, peer, bare, base.exam, base.pictures[3], count))
+        _guarded(
+            figures,
+            "S1",
+            lambda: serving.s1(figures, running, peer, bare, base.exam, base.pictures[serving.FRAME], count),
+        )
     if run.any_of("S2"):
         large = {}
         for name, rows, columns in (("radiograph", 2128, 2000), ("mammogram", 4664, 3064)):
@@ -149,14 +152,6 @@ def _guarded(figures: Figures, name: str, step: Callable[[], None]) -> None:
         step()
     except Exception as error:
         figures.tell(name, "could not be measured", error=repr(error)[:600], met=False)
-
-
-def _pixels(running: Product, folder: Path) -> Path:
-    """One frame of CT as stored values, for the bare server."""
-    path = folder / "frame.npy"
-    dataset = next(generate(exams.ct(running, 1)))
-    np.save(path, np.frombuffer(dataset.PixelData, "<u2").reshape(512, 512))
-    return path
 
 
 if __name__ == "__main__":

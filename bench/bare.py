@@ -9,7 +9,6 @@ import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,15 @@ def bare_server(pixels: Path, picture: Path) -> Iterator[tuple[int, int]]:
         yield port, child.pid
 
 
-@lru_cache(maxsize=64)
+_HU = np.arange(65536, dtype=np.float64) - 1024
+
+
 def table(center: float, width: float) -> NDArray[np.uint8]:
-    """The window as a look-up table of unsigned 16 bit stored values of CT (rescale intercept -1024)."""
-    hu = np.arange(65536, dtype=np.float64) - 1024
-    levels = np.clip(((hu - (center - 0.5)) / (width - 1) + 0.5) * 255, 0, 255)
-    return np.asarray(np.floor(levels + 0.5), dtype=np.uint8)
+    """The window as a look-up table of unsigned 16 bit stored values of CT (rescale intercept -1024), PS3.3 C.11.2.1.2."""
+    levels = _HU * (255 / (width - 1))
+    levels += 128 - (center - 0.5) * (255 / (width - 1))
+    np.clip(levels, 0, 255, out=levels)
+    return levels.astype(np.uint8)
 
 
 def windowed_jpeg(pixels: NDArray[np.uint16], center: float, width: float, quality: int) -> bytes:
@@ -66,7 +68,7 @@ class _Socket(tornado.websocket.WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         center, width = (float(v) for v in str(message).split(","))
-        self.write_message(windowed_jpeg(self.pixels, center, width, 70), binary=True)
+        self.write_message(windowed_jpeg(self.pixels, center, width, 85), binary=True)
 
 
 class _Fixed(tornado.web.RequestHandler):

@@ -40,8 +40,15 @@ class Client:
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> http.client.HTTPResponse:
         """The answer, its body still to be read."""
-        self._connection.request(method, path, body, {**self._headers, **(headers or {})})
-        return self._connection.getresponse()
+        everything = {**self._headers, **(headers or {})}
+        try:
+            self._connection.request(method, path, body, everything)
+            return self._connection.getresponse()
+        except (ConnectionError, http.client.RemoteDisconnected):
+            # The server had ended the idle connection.
+            self._connection.close()
+            self._connection.request(method, path, body, everything)
+            return self._connection.getresponse()
 
     def json(self, method: str, path: str, value: Any = None) -> Any:
         """The answer as JSON; `value` is sent as JSON."""

@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 
 import imagecodecs
 import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
+from backend.demo.data import CHEST_CT
+from backend.demo.pictures import plan_of
 from backend.phantom import PhantomRequest, generate, part10
 
+from . import serving
 from .orthanc import Orthanc
 from .product import Product, patient_of
 from .serving import Picture
@@ -66,6 +72,23 @@ def _files(request: PhantomRequest, pictures: list[Picture], *, jpeg2000: bool) 
             dataset["PixelData"].is_undefined_length = True
             dataset.file_meta.TransferSyntaxUID = JPEG2000Lossless
         yield part10(dataset)
+
+
+def demo_ct(product: Product, peer: Orthanc | None) -> tuple[Sent, NDArray[np.uint16]]:
+    """The demo's chest CT (real where real images are at hand), sent to the peer too; and one frame as HU + 1024."""
+    [source] = [source for source in plan_of(None) if source.plan.key == CHEST_CT.key]
+    study, _ = source.identifiers()
+    pictures: list[Picture] = []
+    for index, file in enumerate(islice(source.files(), serving.FRAME + 1)):
+        dataset = dcmread(BytesIO(file))
+        pictures.append(Picture(dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID))
+        if index == serving.FRAME:
+            hu = dataset.pixel_array * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+            if peer:
+                with peer.client() as other:
+                    other.stow([file])
+    entry = next(exam for exam in product.demo["exams"] if exam["study_instance_uid"] == study)
+    return Sent(entry["exam"], pictures), np.clip(hu + 1024, 0, 65535).astype(np.uint16)
 
 
 def fresh(request: PhantomRequest) -> PhantomRequest:

@@ -20,7 +20,7 @@ from .figures import Figures
 from .orthanc import Orthanc
 from .processes import cpu_seconds
 from .product import Product, patient_of
-from .serving import measured, own_picture
+from .serving import FRAME, measured, own_picture
 
 
 def copies(template: bytes, uid: str, label: str, count: int) -> Iterator[bytes]:
@@ -56,7 +56,8 @@ def s5(figures: Figures, product: Product, calm: str, slices: int) -> None:
     files = [part10(dataset) for dataset in generate(request)]
     worker, serve = product.pid_of("worker"), product.pid_of("serve")
     with product.staff() as client:
-        before = measured(serve, 200, own_picture(client, calm, 3))
+        calm_cost = own_picture(client, calm, FRAME)
+        before = measured(serve, 200, calm_cost)
         began = cpu_seconds(worker)
         with product.gateway() as gateway:
             for start in range(0, len(files), 20):
@@ -66,7 +67,7 @@ def s5(figures: Figures, product: Product, calm: str, slices: int) -> None:
         waiter = threading.Thread(target=_until_idle, args=(worker, done, ended))
         sent = time.monotonic()
         waiter.start()
-        during = measured(serve, 200, own_picture(client, calm, 3))
+        during = measured(serve, 200, lambda index: calm_cost(1000 + index))
         waiter.join()
     seconds = ended[0] - sent
     figures.tell(

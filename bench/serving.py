@@ -7,7 +7,6 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import cycle
 
 import tornado.websocket
 
@@ -18,7 +17,13 @@ from .processes import cpu_seconds
 from .product import Product
 from .stream import parse
 
-WINDOWS = [(-600 + 10 * step, 1500 - 20 * step) for step in range(8)]
+FRAME = 50
+"""Frame of the CT that S1 looks at."""
+
+
+def window_of(index: int) -> tuple[int, int]:
+    """Another window for each request, as a finger drags it: no server can have the picture ready."""
+    return -700 + index % 199, 1400 + index % 211
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ class Cost:
 def measured(pid: int, count: int, one: Callable[[int], int]) -> Cost:
     """The cost of `one(index)` (which returns the answer's bytes) to process `pid`, over `count` calls after a few to warm up."""
     for index in range(min(count, 16)):
-        one(index)
+        one(count + index)
     cpu, wall, size = cpu_seconds(pid), time.perf_counter(), 0
     for index in range(count):
         size += one(index)
@@ -58,7 +63,7 @@ def rendered(client: Client, picture: Picture, *, viewport: int = 0) -> Callable
     """WADO-RS rendered, another window each time; the same request for both servers."""
 
     def one(index: int) -> int:
-        center, width = WINDOWS[index % len(WINDOWS)]
+        center, width = window_of(index)
         query = f"?window={center},{width},linear&quality=70" + (f"&viewport={viewport},{viewport}" if viewport else "")
         return len(client.call("GET", f"{picture.path}/rendered{query}", headers={"Accept": "image/jpeg"}))
 
@@ -69,7 +74,7 @@ def own_picture(client: Client, exam: str, frame: int | None = None, *, fit: str
     """The product's own route; `frame` None: another frame each time."""
 
     def one(index: int) -> int:
-        center, width = WINDOWS[index % len(WINDOWS)]
+        center, width = window_of(index)
         number = index if frame is None else frame
         query = f"window={center},{width}&format=jpeg&quality=70" + (f"&fit={fit}" if fit else "")
         return len(client.call("GET", f"/api/v1/exams/{exam}/series/0/frames/{number}/picture?{query}"))
@@ -90,7 +95,7 @@ def s1(
     pid = product.pid_of("serve")
     with product.staff() as client, Client(bare[0]) as floor:
         ours = {
-            "own route": measured(pid, count, own_picture(client, exam, 3)),
+            "own route": measured(pid, count, own_picture(client, exam, FRAME)),
             "dicomweb": measured(pid, count, rendered(client, picture)),
         }
         floor_cost = measured(bare[1], count, _bare(floor))
@@ -104,6 +109,7 @@ def s1(
         to_bare = cost.cpu_ms / base.cpu_ms
         figures.tell(
             "S1", f"CT frame in memory, {name}", cpu_ms=cost.cpu_ms, wall_ms=cost.wall_ms, bytes=cost.size,
+            peer_bytes=theirs.size if theirs else None,
             bare_ms=base.cpu_ms, peer_ms=theirs.cpu_ms if theirs else None, to_bare=to_bare, to_peer=to_peer,
             limit=f"peer {limit:.2f}" + ("" if name == "socket" else ", bare 1.5"),
             met=(to_peer is None or to_peer <= limit) and (name == "socket" or to_bare <= 1.5),
@@ -167,7 +173,7 @@ def _peer(peer: Orthanc | None, picture: Picture, count: int, *, viewport: int =
 
 def _bare(client: Client) -> Callable[[int], int]:
     def one(index: int) -> int:
-        center, width = WINDOWS[index % len(WINDOWS)]
+        center, width = window_of(index)
         return len(client.call("GET", f"/ct?window={center},{width}"))
 
     return one
@@ -189,11 +195,12 @@ async def _over_socket(product: Product, exam: str, pid: int, count: int) -> Cos
     await socket.write_message(json.dumps(opening))
     received, size, cpu, wall = 0, 0, 0.0, 0.0
     warm = 32
-    for seq, window in zip(range(1, count + warm + 1), cycle(WINDOWS), strict=False):
+    for seq in range(1, count + warm + 1):
+        window = window_of(seq)
         if seq == warm + 1:
             cpu, wall, size = cpu_seconds(pid), time.perf_counter(), 0
         view = {
-            "t": "view", "seq": seq, "series": 0, "frame": 3, "window": window, "tiles": None, "moving": True,
+            "t": "view", "seq": seq, "series": 0, "frame": FRAME, "window": window, "tiles": None, "moving": True,
             "dir": 0, "have": 0, "fit": [entry["columns"], entry["rows"]],
         }  # fmt: skip
         await socket.write_message(json.dumps(view))
@@ -222,7 +229,7 @@ def _shows(message: bytes, window: tuple[int, int]) -> bool:
 async def _over_bare_socket(bare: tuple[int, int], count: int) -> Cost:
     socket = await tornado.websocket.websocket_connect(f"ws://127.0.0.1:{bare[0]}/ws")
     cpu, wall, size = cpu_seconds(bare[1]), time.perf_counter(), 0
-    for _, (center, width) in zip(range(count), cycle(WINDOWS), strict=False):
+    for center, width in map(window_of, range(count)):
         await socket.write_message(f"{center},{width}")
         size += len(await socket.read_message() or b"")
     socket.close()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 
 from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
-from backend.platform.errors import NotFound
+from backend.platform.errors import NotFound, YunyingError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +38,12 @@ async def send_parts(handler: RequestHandler, media: str, parts: AsyncGenerator[
         raise NotFound
     boundary = secrets.token_hex(16)
     handler.set_header("Content-Type", f'multipart/related; type="{media}"; boundary={boundary}')
-    try:
+    with cut_if_begun(handler):
         async with aclosing(parts):
             await _send(handler, first, boundary)
             async for part in parts:
                 await _send(handler, part, boundary)
         await handler.finish(f"--{boundary}--\r\n")
-    except StreamClosedError:
-        return  # The reader went away; nobody is left to be told.
 
 
 async def send_single(handler: RequestHandler, part: Part) -> None:
@@ -52,11 +53,27 @@ async def send_single(handler: RequestHandler, part: Part) -> None:
         handler.set_header("Content-Location", part.location)
     if part.size is not None:
         handler.set_header("Content-Length", str(part.size))
-    try:
+    with cut_if_begun(handler):
         await _content(handler, part.body)
         await handler.finish()
+
+
+@contextmanager
+def cut_if_begun(handler: RequestHandler) -> Iterator[None]:
+    """Ends a body that cannot be finished by cutting the connection: a proper end would tell the reader that it has everything.
+
+    An error before the first byte goes on to be told; a reader that went away is nobody's error.
+    """
+    try:
+        yield
     except StreamClosedError:
         return
+    except Exception as error:
+        if not handler._headers_written:
+            raise
+        code = error.code if isinstance(error, YunyingError) else type(error).__name__
+        log.warning("a body was cut: %s", code)
+        handler.detach().close()
 
 
 async def _send(handler: RequestHandler, part: Part, boundary: str) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
-from tornado.iostream import StreamClosedError
 from tornado.web import RequestHandler
 
 from backend.access.model import Action
@@ -18,7 +17,7 @@ from backend.web.router import Route, requires
 from .media import DICOM_JSON, JPEG, Chosen, MediaRange, Offer, choose, parse_accept
 from .metadata import Metadata
 from .model import Level
-from .multipart import Part, send_parts, send_single
+from .multipart import Part, cut_if_begun, send_parts, send_single
 from .openings import Target
 from .parameters import parse_frames, parse_rendering, parse_search, parse_uid
 from .qido import Searches
@@ -121,7 +120,7 @@ class MetadataHandler(DicomWebHandler):
     async def _array(self, items: Any) -> None:
         """A JSON array, flushed piece by piece at the pace of the reader."""
         waiting, start = 0, "["
-        try:
+        with cut_if_begun(self):
             async for item in items:
                 text = start + json.dumps(item, ensure_ascii=False, separators=(",", ":"))
                 self.write(text)
@@ -130,8 +129,6 @@ class MetadataHandler(DicomWebHandler):
                     await self.flush()
                     waiting = 0
             await self.finish("]" if start == "," else "[]")
-        except StreamClosedError:
-            return
 
 
 class FramesHandler(DicomWebHandler):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import partial
 
@@ -19,8 +20,9 @@ from .openings import Openings, Target
 from .references import stream_spans
 from .transcode import explicit_little, little_endian_frame, progressive_syntax
 
-MAX_IN_MEMORY = 1 << 30
+MAX_IN_MEMORY = 1 << 29
 """Largest file that is read whole, to be transcoded, bytes."""
+_TRANSCODED_AT_ONCE = 2
 _CODESTREAM_HEAD = 4096
 _IMPLICIT = "1.2.840.10008.1.2"
 _PLAIN = frozenset({_IMPLICIT, EXPLICIT_LITTLE})
@@ -33,6 +35,7 @@ class Retrieval:
 
     def __init__(self, openings: Openings, objects: ObjectStore, source: FrameSource, pool: CpuPool) -> None:
         self._openings, self._objects, self._source, self._pool = openings, objects, source, pool
+        self._transcoding = asyncio.Semaphore(_TRANSCODED_AT_ONCE)
 
     async def instances(
         self, principal: Principal, target: Target, accept: Sequence[MediaRange], base: str
@@ -102,8 +105,9 @@ class Retrieval:
             if choice.transfer_syntax == instance.transfer_syntax_uid:
                 yield Part(choice.content_type, self._objects.stream(instance.original), location, instance.size)
             else:
-                original = await self._whole(instance)
-                made = await self._pool.run(_checked(partial(explicit_little, original)), Urgency.AHEAD)
+                async with self._transcoding:
+                    original = await self._whole(instance)
+                    made = await self._pool.run(_checked(partial(explicit_little, original)), Urgency.AHEAD)
                 yield Part(choice.content_type, made, location, len(made))
 
     async def _frames(

@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 import pytest
 from pydicom import dcmread
+from tornado.simple_httpclient import HTTPStreamClosedError
 
 from backend.access.model import Role
 from backend.archive.model import Exam, Instance
@@ -25,8 +26,11 @@ ANY_DICOM = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 
 
 def path_of(exam: Exam, instance: Instance) -> str:
-    series = instance.series_key.partition("/")[2]
-    return f"/studies/{exam.study_instance_uid}/series/{series}/instances/{instance.sop_instance_uid}"
+    return path_of_instance(f"/studies/{exam.study_instance_uid}", instance)
+
+
+def path_of_instance(study: str, instance: Instance) -> str:
+    return f"{study}/series/{instance.series_key.partition('/')[2]}/instances/{instance.sop_instance_uid}"
 
 
 async def received(house: DicomWebHouse, content: bytes | Path) -> tuple[Exam, Instance, str]:
@@ -232,6 +236,20 @@ async def test_the_accept_parameter(house: DicomWebHouse) -> None:
     token = await house.token()
     response = await house.ask(f"{path}/rendered?accept=image/png", token, Accept="image/jpeg")
     assert response.headers["Content-Type"] == "image/png"
+
+
+async def test_a_body_that_cannot_be_finished_is_cut(house: DicomWebHouse, slices: list[Path]) -> None:
+    await house.store(slices)
+    token = await house.token()
+    (row,) = await house.rows("/studies", token)
+    study = f"/studies/{row['0020000D']['Value'][0]}"
+    instances = await house.archive.instances_of_exam(f"H1/{row['0020000D']['Value'][0]}")
+    await house.objects.delete(instances[5].original)
+    with pytest.raises(HTTPStreamClosedError):
+        await house.ask(study, token)
+    missing = await house.ask(path_of_instance(study, instances[5]), token)
+    assert missing.code == 404
+    assert (await house.ask(path_of_instance(study, instances[6]), token)).code == 200
 
 
 async def test_another_makers_client(house: DicomWebHouse, slices: list[Path]) -> None:

@@ -16,6 +16,12 @@ export function make<K extends keyof Tags>(
   return element;
 }
 
+/** Gives an element other children. */
+export function fill(element: Element, ...children: Child[]): void {
+  element.textContent = "";
+  element.append(...children.filter((child): child is Node | string => child !== null));
+}
+
 /** Sets a text only if it differs: labels are refreshed on every frame. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;

@@ -3,7 +3,7 @@ import type { LinkState } from "../core/link";
 import type { Problem } from "../core/protocol";
 import type { Stream } from "../core/stream";
 import * as texts from "../texts";
-import { make, setText } from "./elements";
+import { fill, make, setText } from "./elements";
 import type { Decoded } from "./handover";
 import type { Screen } from "./screen";
 
@@ -96,7 +96,7 @@ export class Status {
   private tell(text: string, retry: boolean): void {
     if (this.said === text) return;
     this.said = text;
-    this.message.replaceChildren(...(text ? [make("p", "", {}, text)] : []));
+    fill(this.message, text ? make("p", "", {}, text) : null);
     if (text && retry) this.message.append(this.retry(() => this.stream.again()));
   }
 
@@ -108,7 +108,7 @@ export class Status {
 
   private say(text: string, act: HTMLElement | null): void {
     this.banner.classList.toggle("shown", text !== "");
-    if (text !== "") this.banner.replaceChildren(make("span", "", {}, text), ...(act ? [act] : []));
+    if (text !== "") fill(this.banner, make("span", "", {}, text), act);
     else setText(this.banner, "");
   }
 }

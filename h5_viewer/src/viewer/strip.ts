@@ -2,7 +2,7 @@
 import type { SeriesEntry } from "../core/protocol";
 import type { Stream } from "../core/stream";
 import * as texts from "../texts";
-import { make } from "./elements";
+import { fill, make } from "./elements";
 import type { Decoded } from "./handover";
 
 export class Strip {
@@ -25,7 +25,7 @@ export class Strip {
     this.app.classList.toggle("many", series.length > 1);
     this.list.hidden = series.length <= 1;
     this.buttons = series.length > 1 ? series.map((entry) => this.button(entry)) : [];
-    this.list.replaceChildren(...this.buttons);
+    fill(this.list, ...this.buttons);
     this.refresh();
   }
 

@@ -14,6 +14,8 @@ import backend.dicomweb.routes
 import backend.identity.routes
 import backend.portal.routes
 import backend.reports.routes
+import backend.sharing.guest_routes
+import backend.sharing.routes
 import backend.viewing.routes
 import backend.web.health
 import backend.web.openapi
@@ -55,6 +57,12 @@ from backend.portal.rules import InstitutionNames
 from backend.reports.rules import Reports
 from backend.reports.store import SCHEMA as REPORT_SCHEMA
 from backend.reports.store import ReportStore
+from backend.sharing.guests import Guests
+from backend.sharing.owner import Shares
+from backend.sharing.secrets import ShareSecrets
+from backend.sharing.store import SCHEMAS as SHARING_SCHEMAS
+from backend.sharing.store import ShareStore
+from backend.sharing.views import InstitutionName, SharedViews
 from backend.viewing.derive import Deriver
 from backend.viewing.frames import FrameSource
 from backend.viewing.links import Links
@@ -80,6 +88,7 @@ SCHEMAS: tuple[Schema, ...] = (
     INTENT_SCHEMA,
     LINK_SCHEMA,
     REPORT_SCHEMA,
+    *SHARING_SCHEMAS,
 )
 """All collections of the product."""
 
@@ -163,11 +172,12 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
     shown = Viewing(c.archive, c.guard, views, pictures, tickets, name_of, clock)
     links = Links(LinkStore(f.database), shown, c.sessions, c.guard, clock)
     reports = Reports(ReportStore(f.database, f.cipher), c.archive, c.guard, clock)
+    messages = _sender(f)
     gate = Gate(
         c.people,
         c.limits,
         c.sessions,
-        _sender(f),
+        messages,
         c.guard,
         clock,
         f.keys,
@@ -178,6 +188,7 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         *backend.web.health.routes(readiness),
         *backend.web.static.routes(STATIC),
         *backend.identity.routes.routes(gate, c.accounts, c.sessions),
+        *_sharing(f, c, gate, messages, name_of),
         *backend.portal.routes.routes(PortalExams(c.archive, reports, names, c.guard), Page(STATIC)),
         *backend.reports.routes.routes(reports),
         *backend.viewing.routes.routes(
@@ -187,6 +198,16 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         *backend.archive.routes.routes(receiver, c.exams, max_body_bytes=settings.max_body_mb << 20),
     ]
     return [*routes, *backend.web.openapi.routes(routes, VERSION, settings.public_url)]
+
+
+def _sharing(f: Foundation, c: Core, gate: Gate, messages: TextMessages, name_of: InstitutionName) -> list[Route]:
+    store, views, secrets = ShareStore(f.database, f.cipher), SharedViews(c.archive, name_of), ShareSecrets(f.keys)
+    shares = Shares(store, views, secrets, c.sessions, c.people, c.guard, f.clock)
+    guests = Guests(store, views, secrets, gate, c.sessions, messages, c.guard, f.clock)
+    return [
+        *backend.sharing.routes.routes(shares, f.settings.public_url),
+        *backend.sharing.guest_routes.routes(guests, Page(STATIC)),
+    ]
 
 
 def _sender(f: Foundation) -> TextMessages:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.access.model import ANONYMOUS, Action, ExamRef, Kind, Principal, Role
+from backend.access.model import ANONYMOUS, Action, ExamRef, Kind, Principal, Role, SharedExam
 from backend.access.rules import actions_of, decide, decide_action, scope_of
 
 PAGE = (Path(__file__).parent.parent / "docs" / "security.md").read_text()
 PRINCIPALS = {
     "patient": Principal(Kind.PATIENT, "p", persons=frozenset({"me"})),
     "viewer link": Principal(Kind.LINK, "l", exam="own"),
+    "share guest": Principal(Kind.GUEST, "g", shared=(SharedExam("own", "me", report=True),)),
     "gateway": Principal(Kind.GATEWAY, "H1", institution="H1"),
     **{role.value: Principal(Kind.STAFF, role.value, institution="H1", roles=frozenset({role})) for role in Role},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 
 from backend import app
-from backend.access.model import ANONYMOUS, Grade, Kind, Principal, Role
+from backend.access.model import ANONYMOUS, Grade, Kind, Principal, Role, SharedExam
 from backend.access.rules import decide
 from backend.archive.model import Exam
 from backend.identity.model import Account
@@ -65,11 +66,18 @@ class Whole:
         maker = Principal(Kind.STAFF, "d", institution="h1")
         opened = await sessions.start_link(self.own.exam, maker, Grade.BROWSE)
         link.cookies[f"yy_link_{self.own.exam}"] = opened.secret
+        shared = (SharedExam(self.own.exam, self.own.person, report=True),)
+        end = self.core.sessions._clock.now() + timedelta(hours=1)
+        self.share = public_id()
+        guest, came = Browser(self), await sessions.start_guest("guest:g", self.share, end, shared=shared)
+        for place in (self.share, self.own.exam):
+            guest.cookies[f"yy_link_{place}"] = came.secret
         gateway = await self.core.organisation.issue_gateway_token("h1")
         self.people = {
             "anonymous": (ANONYMOUS, Browser(self), {}),
             "patient": (started.session.principal, patient, {}),
             "link": (opened.session.principal, link, {}),
+            "guest": (came.session.principal, guest, {}),
             "gateway": (
                 Principal(Kind.GATEWAY, "g", institution="h1"),
                 Browser(self),
@@ -99,6 +107,8 @@ class Whole:
             "length": ["8"],
             "name": ["x.js"],
             "secret": [secret()],
+            "code": [secret(16)],
+            "share": [self.share],
         }
 
     async def ask(self, who: str, method: str, path: str) -> int:
@@ -116,14 +126,15 @@ async def whole(mongo_uri: str, tmp_path: Path) -> AsyncIterator[Whole]:
         yield made
 
 
-def _counts(cell: Cell, exam: Exam) -> bool:
-    """A link's cookie counts on the paths of its exam only. Signing out would end the turn of those that follow."""
-    return (cell.who != "link" or exam.exam in cell.path) and cell.method != "DELETE"
+def _counts(whole: Whole, cell: Cell, exam: Exam) -> bool:
+    """A link's and a guest's cookie count on the paths of what they opened only. Signing out would end the turn of those that follow."""
+    inside = exam.exam in cell.path or (cell.who == "guest" and whole.share in cell.path)
+    return (cell.who not in ("link", "guest") or inside) and cell.method != "DELETE"
 
 
 async def test_every_route_and_principal(whole: Whole) -> None:
     principals = {who: principal for who, (principal, _, _) in whole.people.items()}
-    table = [c for c in cells(whole.routes, principals, await whole.values(whole.own)) if _counts(c, whole.own)]
+    table = [c for c in cells(whole.routes, principals, await whole.values(whole.own)) if _counts(whole, c, whole.own)]
     assert len(table) > 400
     assert await wrong_cells(table, principals, whole.ask) == []
 
@@ -137,7 +148,7 @@ async def test_foreign_exam_is_as_if_it_were_not_there(whole: Whole) -> None:
         if action is None or cell.method != "GET" or not {"exam", "study"} & set(_names(cell)):
             continue
         principal, browser, headers = whole.people[cell.who]
-        if cell.who == "link" or decide(principal, action, whole.foreign.ref).allowed:
+        if cell.who in ("link", "guest") or decide(principal, action, whole.foreign.ref).allowed:
             continue
         status, body = await browser.ask("GET", cell.path, **headers)
         if status not in (401, 403, 404) and body not in ([], b"", {"items": []}):

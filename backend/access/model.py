@@ -24,6 +24,8 @@ class Kind(StrEnum):
     GATEWAY = "gateway"
     LINK = "link"
     """The holder of a single-use viewer link: one exam, the maker's right and grade, for a short while."""
+    GUEST = "guest"
+    """Whom a patient's share was opened for: its exams, whole or some series, pictures only, until the share ends."""
 
 
 class Role(StrEnum):
@@ -53,6 +55,10 @@ class Action(StrEnum):
     """See what was kept aside at ingest."""
     SESSION_MANAGE = "session.manage"
     """Look at and end one's own session."""
+    SHARE_CREATE = "share.create"
+    """Share one's own exams, look at one's shares and end them."""
+    SHARE_OPEN = "share.open"
+    """Open a share, after its gate."""
     IDENTITY_PROVE = "identity.prove"
     """Add proof of identity to one's own session."""
     AUDIT_READ = "audit.read"
@@ -65,9 +71,23 @@ class Scenario(StrEnum):
     OWN_HOSPITAL = "own-hospital"
     PROVINCE = "province"
     VIEWER_LINK = "viewer-link"
+    SHARE_GUEST = "share-guest"
     GATEWAY = "gateway"
     SELF = "self"
     NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedExam:
+    """An exam as a share shows it."""
+
+    exam: str
+    """Public id."""
+    person: str
+    """Blind key of the person whose exam it was when it was shared: an exam that turns out to be another's is shared no more."""
+    series: frozenset[str] = frozenset()
+    """Series Instance UIDs; empty: all series, later ones included."""
+    report: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +105,12 @@ class Principal:
     exam: str = ""
     """Public exam id that a link is bound to."""
     grade: Grade = Grade.BROWSE
+    share: str = ""
+    """Id of the share that a guest came by."""
+    shared: tuple[SharedExam, ...] = ()
+    """What a guest may see; nothing before the gate is passed."""
+    watermark: str = ""
+    """What stands across the pictures: the guest's masked phone number and the time of the opening."""
 
 
 ANONYMOUS = Principal(Kind.ANONYMOUS, "anonymous")
@@ -100,6 +126,8 @@ class ExamRef:
     person: str
     """Blind key of the person examined; empty if the hospital recorded no identity."""
     study_instance_uid: str = ""
+    series: str = ""
+    """Series Instance UID when the decision is about one series; empty for the exam."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import Action, Decision, ExamRef, Kind, Principal, Role, Scenario, Scope
+from .model import Action, Decision, ExamRef, Kind, Principal, Role, Scenario, Scope, SharedExam
 
 _READ = frozenset({Action.EXAM_SEARCH, Action.EXAM_VIEW, Action.REPORT_READ, Action.LINK_CREATE, Action.SESSION_MANAGE})
 
@@ -23,10 +23,12 @@ PATIENT_ACTIONS = frozenset(
         Action.REPORT_READ,
         Action.LINK_CREATE,
         Action.SESSION_MANAGE,
+        Action.SHARE_CREATE,
         Action.IDENTITY_PROVE,
     }
 )
 LINK_ACTIONS = frozenset({Action.EXAM_VIEW})
+GUEST_ACTIONS = frozenset({Action.SHARE_OPEN, Action.EXAM_VIEW, Action.REPORT_READ})
 GATEWAY_ACTIONS = frozenset({Action.EXAM_UPLOAD, Action.REPORT_WRITE})
 _DENIED = Decision(False)
 
@@ -38,6 +40,7 @@ def actions_of(principal: Principal) -> frozenset[Action]:
     return {
         Kind.PATIENT: PATIENT_ACTIONS,
         Kind.LINK: LINK_ACTIONS,
+        Kind.GUEST: GUEST_ACTIONS,
         Kind.GATEWAY: GATEWAY_ACTIONS,
     }.get(principal.kind, frozenset())
 
@@ -58,6 +61,9 @@ def decide(principal: Principal, action: Action, exam: ExamRef) -> Decision:
         return Decision(True, Scenario.OWN_EXAM) if own else _DENIED
     if principal.kind is Kind.LINK:
         return Decision(True, Scenario.VIEWER_LINK) if principal.exam == exam.exam else _DENIED
+    if principal.kind is Kind.GUEST:
+        shown = any(_shows(shared, action, exam) for shared in principal.shared)
+        return Decision(True, Scenario.SHARE_GUEST) if shown else _DENIED
     if principal.kind is Kind.GATEWAY:
         return Decision(True, Scenario.GATEWAY) if principal.institution == exam.institution else _DENIED
     if principal.kind is Kind.STAFF:
@@ -85,9 +91,21 @@ def scope_of(principal: Principal, action: Action) -> Scope:
     return Scope(institution=principal.institution or None)
 
 
+def _shows(shared: SharedExam, action: Action, exam: ExamRef) -> bool:
+    """Whether this part of a share covers the action on the exam, or on one of its series."""
+    if shared.exam != exam.exam or not shared.person or shared.person != exam.person:
+        return False
+    if action is Action.REPORT_READ:
+        return shared.report
+    return not exam.series or not shared.series or exam.series in shared.series
+
+
 def _scenario(principal: Principal) -> Scenario:
     if principal.kind is Kind.STAFF:
         return Scenario.PROVINCE if Role.PROVINCE_ADMIN in principal.roles else Scenario.OWN_HOSPITAL
-    return {Kind.PATIENT: Scenario.SELF, Kind.LINK: Scenario.VIEWER_LINK, Kind.GATEWAY: Scenario.GATEWAY}.get(
-        principal.kind, Scenario.NONE
-    )
+    return {
+        Kind.PATIENT: Scenario.SELF,
+        Kind.LINK: Scenario.VIEWER_LINK,
+        Kind.GUEST: Scenario.SHARE_GUEST,
+        Kind.GATEWAY: Scenario.GATEWAY,
+    }.get(principal.kind, Scenario.NONE)

@@ -17,7 +17,7 @@ from .tokens import Claims, InvalidToken, Tokens
 
 SESSION_COOKIE = "yy_session"
 LINK_COOKIE = "yy_link_"
-"""Followed by the public id of the exam that a viewer link opened: a browser may hold several, and a session beside them."""
+"""Followed by the public id of what a viewer link or a share opened: a browser may hold several, and a session beside them."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _EXAM = re.compile(r"[a-z0-9]{10,40}")
 
@@ -86,14 +86,18 @@ class Authenticator:
             morsel = cookies.get(LINK_COOKIE + segment) if _EXAM.fullmatch(segment) else None
             if morsel is not None and _SECRET.fullmatch(morsel.value):
                 session = await self._sessions.find(secret_id(morsel.value))
-                if session is not None and session.exam == segment:
+                if session is not None and session.opens(segment):
                     return session.principal
         morsel = cookies.get(SESSION_COOKIE)
         if morsel is None:
             return ANONYMOUS
         if not _SECRET.fullmatch(morsel.value):
             raise SessionEnded
-        return await self._living(secret_id(morsel.value))
+        principal = await self._living(secret_id(morsel.value))
+        if principal.kind is Kind.GUEST:
+            # A guest's secret counts on the paths of what was shared, whatever name the cookie was given.
+            raise SessionEnded
+        return principal
 
     async def _living(self, session_id: str) -> Principal:
         session = await self._sessions.find(session_id)

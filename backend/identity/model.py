@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from backend.access.model import Grade, Kind, Principal, Role
+from backend.access.model import Grade, Kind, Principal, Role, SharedExam
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,20 @@ class Session:
     exam: str
     grade: Grade
     maker: str
-    """Subject who made the link of a link session."""
+    """Subject who made the link of a link session; id of the share that a guest came by."""
     device: str
     created: datetime
     seen: datetime
     expires: datetime
     revoked: bool = False
+    shared: tuple[SharedExam, ...] = ()
+    watermark: str = ""
+
+    def opens(self, place: str) -> bool:
+        """Whether this public id (of an exam or a share) is what a link's or guest's session was begun for."""
+        if self.kind is Kind.GUEST:
+            return place == self.maker or any(place == shared.exam for shared in self.shared)
+        return bool(self.exam) and place == self.exam
 
     @property
     def principal(self) -> Principal:
@@ -53,6 +61,9 @@ class Session:
             self.persons,
             self.exam,
             self.grade,
+            self.maker if self.kind is Kind.GUEST else "",
+            self.shared,
+            self.watermark,
         )
 
 
@@ -83,6 +94,7 @@ class Purpose(StrEnum):
     """What a text message code is for; a code works for nothing else."""
 
     SIGN_IN = "sign-in"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True)

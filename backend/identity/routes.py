@@ -20,7 +20,7 @@ _STATE = {
     "type": "object",
     "required": ["state"],
     "properties": {
-        "state": {"enum": ["anonymous", "code-verified", "proved", "staff", "gateway", "link"]},
+        "state": {"enum": ["anonymous", "code-verified", "proved", "staff", "gateway", "link", "guest"]},
         "institution": _TEXT,
         "roles": {"type": "array", "items": _TEXT},
         "expires": {"type": "string", "format": "date-time"},

@@ -92,6 +92,10 @@ class People:
                 found.add(person)
         return frozenset(found)
 
+    async def phone_of(self, phone_blind: str) -> str:
+        """The number behind the blind index, out of a hospital's record; empty if no hospital recorded it."""
+        return next((record.phone for _, record in await self._store.by_phone(phone_blind)), "")
+
     def blind_phone(self, phone: str) -> str:
         """The blind index of a phone number. Raises `Invalid` for what is no mobile number."""
         number = normal_phone(phone)
@@ -140,16 +144,22 @@ class Gate:
 
     async def enter(self, phone: str, code: str, *, device: str = "") -> Started:
         """A session of the phone's holder, in which nobody's identity is proved yet. Raises `WrongCode`."""
+        blind = await self.verify(phone, code)
+        return await self._sessions.start_patient(blind, device=device)
+
+    async def verify(self, phone: str, code: str, purpose: Purpose = Purpose.SIGN_IN) -> str:
+        """The blind index of a phone number whose holder read the code. Raises `WrongCode`."""
         async with self._slowly():
-            blind, purpose = self._people.blind_phone(phone), Purpose.SIGN_IN
+            blind = self._people.blind_phone(phone)
             mac = self._mac(purpose, blind, code.strip())
             right = await self._limits.try_code(
                 self._code_key(purpose, blind), mac, self._bounds.code_tries, self._clock.now()
             )
-            await self._note(Principal(Kind.PATIENT, blind), right, "code")
+            kind = Kind.GUEST if purpose is Purpose.SHARE else Kind.PATIENT
+            await self._note(Principal(kind, blind), right, "code")
             if not right:
                 raise WrongCode
-        return await self._sessions.start_patient(blind, device=device)
+        return blind
 
     async def prove(self, principal: Principal, name: str, id_last4: str) -> Principal:
         """The principal with the persons whose records fit. Raises `WrongIdentity`, or `TooMany` after five wrong tries."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from cachetools import TTLCache
 
-from backend.access.model import ANONYMOUS, Action, Grade, Kind, Principal, Role
+from backend.access.model import ANONYMOUS, Action, Grade, Kind, Principal, Role, SharedExam
 from backend.access.rules import actions_of
 from backend.platform.clock import Clock
 from backend.platform.errors import Forbidden
@@ -81,6 +81,26 @@ class Sessions:
             grade=grade,
             maker=maker.subject,
         )
+        await self._store.add(session)
+        return Started(value, session)
+
+    async def start_guest(
+        self,
+        subject: str,
+        share: str,
+        expires: datetime,
+        *,
+        shared: tuple[SharedExam, ...] = (),
+        watermark: str = "",
+        device: str = "",
+    ) -> Started:
+        """A browser session of a share's guest, who sees `shared` and nothing else; empty while the gate is not passed.
+
+        It ends at `expires` at the latest, and at once with `end_all` of the share's id.
+        """
+        value = secret()
+        begun = self._new(Kind.GUEST, subject, secret_id(value), expires - self._clock.now(), device)
+        session = replace(begun, maker=share, shared=shared, watermark=watermark)
         await self._store.add(session)
         return Started(value, session)
 

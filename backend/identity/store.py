@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from backend.access.model import Grade, Kind, Role
+from backend.access.model import Grade, Kind, Role, SharedExam
 from backend.platform.crypto import FieldCipher
 from backend.platform.database import Database, Document, DuplicateKey, Query
 from backend.platform.database import Session as Transaction
@@ -112,6 +112,11 @@ class SessionStore:
                 "seen": session.seen,
                 "expires": session.expires,
                 "revoked": session.revoked,
+                "watermark": session.watermark,
+                "shared": [
+                    {"exam": one.exam, "person": one.person, "series": sorted(one.series), "report": one.report}
+                    for one in session.shared
+                ],
             }
         )
 
@@ -164,6 +169,11 @@ def _session(row: Document) -> Session:
         seen=row["seen"],
         expires=row["expires"],
         revoked=row["revoked"],
+        watermark=row.get("watermark", ""),
+        shared=tuple(
+            SharedExam(one["exam"], one["person"], frozenset(one["series"]), one["report"])
+            for one in row.get("shared", ())
+        ),
     )
 
 

@@ -37,6 +37,7 @@ _SUMMARY: dict[str, Any] = {
 _SERIES = {
     "type": "object",
     "properties": {
+        "uid": {"type": "string", "description": "Series Instance UID"},
         "number": {"type": ["integer", "null"]},
         "modality": _TEXT,
         "description": _TEXT,
@@ -130,6 +131,7 @@ def _summary(item: ExamSummary) -> dict[str, Any]:
 
 def _series(series: Series) -> dict[str, Any]:
     return {
+        "uid": series.series_instance_uid,
         "number": series.number,
         "modality": series.modality,
         "description": series.description,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from backend.access.model import Action, Decision, Kind, Principal, Scope
-from backend.access.rules import scope_of
+from backend.access.rules import decide, scope_of
 from backend.archive.model import Exam, ExamPage, ExamQuery, Series
 from backend.audit.rules import Guard
 from backend.organisation.model import Institution
@@ -87,8 +88,13 @@ class Exams:
             raise NotFound
         await self._guard.require(principal, Action.EXAM_VIEW, found.ref)
         states = await self._reports.states([exam])
+        series = _visible(principal, found, await self._exams.series_of(found.key))
+        if principal.kind is Kind.GUEST:
+            # The numbers, too, are of what was shared.
+            shown = sum(one.instance_count for one in series)
+            found = replace(found, series_count=len(series), instance_count=shown)
         summary = self._summary(principal, found, await self._institutions.read(), states)
-        return ExamDetail(summary, tuple(await self._exams.series_of(found.key)))
+        return ExamDetail(summary, series)
 
     async def institutions(self, principal: Principal) -> list[InstitutionName]:
         """The institutions that the principal's exams can be filtered by, by name."""
@@ -109,4 +115,14 @@ class Exams:
         principal: Principal, exam: Exam, names: Mapping[str, str], states: Mapping[str, ReportState]
     ) -> ExamSummary:
         institution = names.get(exam.institution, exam.institution)
-        return ExamSummary(exam, institution, states.get(exam.exam), principal.kind is Kind.PATIENT)
+        state = states.get(exam.exam) if decide(principal, Action.REPORT_READ, exam.ref).allowed else None
+        return ExamSummary(exam, institution, state, principal.kind is Kind.PATIENT)
+
+
+def _visible(principal: Principal, exam: Exam, series: list[Series]) -> tuple[Series, ...]:
+    """Those of the exam's series that the principal may see: a share may show some."""
+    return tuple(
+        one
+        for one in series
+        if decide(principal, Action.EXAM_VIEW, replace(exam.ref, series=one.series_instance_uid)).allowed
+    )

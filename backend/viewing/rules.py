@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Protocol
 
@@ -106,7 +106,8 @@ class Viewing:
         opening = asyncio.ensure_future(self.summaries(exam))
         try:
             await self._decide(principal, exam, key, fresh)
-            opened = Opened(exam, grade_of(principal), await self._institution_name(exam.institution), await opening)
+            name, series = await self._institution_name(exam.institution), visible(principal, exam, await opening)
+            opened = Opened(exam, grade_of(principal), name, series)
         finally:
             opening.cancel()
         self._opened[key] = opened
@@ -168,6 +169,7 @@ class Viewing:
                 "institution": opened.institution_name,
             },
             "series": [{"i": i, **summary.entry} for i, summary in enumerate(opened.series)],
+            **({"watermark": principal.watermark} if principal.watermark else {}),
         }
 
     async def first(self, opened: Opened) -> dict[str, Any] | None:
@@ -203,6 +205,15 @@ class Viewing:
             if len(picture.data) <= limit:
                 break
         return picture
+
+
+def visible(principal: Principal, exam: Exam, series: Sequence[Summary]) -> tuple[Summary, ...]:
+    """Those of the exam's series that the principal may see: all of them, but for the guest of a share of some."""
+    return tuple(
+        one
+        for one in series
+        if decide(principal, Action.EXAM_VIEW, replace(exam.ref, series=one.series.series_instance_uid)).allowed
+    )
 
 
 def grade_of(principal: Principal) -> Grade:

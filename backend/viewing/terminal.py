@@ -9,8 +9,9 @@ from backend.archive.model import Exam
 from backend.platform.clock import Clock
 from backend.platform.errors import Invalid, NotFound
 from backend.viewing.messages import Ack, HeldRanges, Message, Open, Overview, Ping
+from backend.viewing.pictures import NATIVE
 from backend.viewing.plan import Plan, SeriesShape, View
-from backend.viewing.rules import Opened, Viewing
+from backend.viewing.rules import Opened, Viewing, first_series, visible
 from backend.viewing.series import SeriesView
 from backend.viewing.stream import Stream, Wire
 from backend.viewing.views import Summary
@@ -27,7 +28,10 @@ class Terminal:
         self._summaries: list[Summary] = list(opened.series)
         self._opened = opened
         self.plan = Plan([_shape(summary) for summary in self._summaries], opening.keep)
-        if opening.have is not None:
+        self._guess: View | None = None
+        if opening.have is None:
+            self._guess = _first_view(opened)
+        else:
             self._remember(opening.have)
         self.stream = Stream(wire, self.plan, viewing.pictures, self._series, clock)
 
@@ -45,6 +49,8 @@ class Terminal:
         """Says that the ticket was accepted, with a manifest whose ticket is fresh."""
         manifest = self._viewing.manifest(self._opened, self._principal)
         await self._wire.send({"t": "ready", "manifest": manifest, "session": manifest["ticket"][-16:]})
+        if self._guess is not None:
+            self.stream.look(self._guess)
 
     async def take(self, message: Message) -> None:
         """Acts on a message. Raises Invalid for one that makes no sense here."""
@@ -65,7 +71,7 @@ class Terminal:
     async def refresh(self, series: Sequence[Summary]) -> None:
         """Takes over what changed in the archive. Series keep the numbers that this terminal knows them by; new ones follow."""
         numbers = {summary.series.key: i for i, summary in enumerate(self._summaries)}
-        for summary in series:
+        for summary in visible(self._principal, self.exam, series):
             i = numbers.get(summary.series.key)
             if i is None:
                 self._summaries.append(summary)
@@ -93,6 +99,18 @@ class Terminal:
         """What the terminal holds since before a reconnect is not sent again."""
         if have.series < len(self._summaries):
             self.plan.remember(have.series, have.window, have.fit, have.sheets, have.frames, have.exact)
+
+
+def _first_view(opened: Opened) -> View | None:
+    """What the terminal will look at first: the page's picture. Guessed where its size does not depend on the screen.
+
+    So the exact picture is on its way while the page's code still loads: a round trip and the start of a slow phone are won.
+    """
+    number = first_series(opened.series)
+    lead = None if number is None else opened.series[number].lead
+    if number is None or lead is None or max(lead.size) > NATIVE:
+        return None
+    return View(0, number, opened.series[number].entry["default_frame"], None, lead.size, have=1)
 
 
 def _shape(summary: Summary) -> SeriesShape:

@@ -73,6 +73,9 @@ class AliyunSender:
 
     async def send(self, message: TextMessage) -> None:
         """Returns when the service took the message. Raises `MessageNotSent`, or `TooMany` when the carrier's own limits refuse."""
+        if message.template not in self._options.templates:
+            log.warning("no template code is set for %s", message.template)
+            raise MessageNotSent
         if self._waiting >= _WAITING:
             raise MessageNotSent
         self._waiting += 1

@@ -10,6 +10,7 @@ from backend.platform.errors import NotAcceptable
 
 DICOM = "application/dicom"
 DICOM_JSON = "application/dicom+json"
+DICOM_XML = "application/dicom+xml"
 OCTETS = "application/octet-stream"
 JPEG, PNG = "image/jpeg", "image/png"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any
 
 from tornado.httputil import HTTPServerRequest
@@ -14,10 +14,12 @@ from backend.archive.stow import StowHandler
 from backend.web.handler import Handler
 from backend.web.router import Route, requires
 
-from .media import DICOM_JSON, JPEG, Chosen, MediaRange, Offer, choose, parse_accept
+from .matching import DataSet
+from .media import DICOM_JSON, DICOM_XML, JPEG, Chosen, MediaRange, Offer, choose, parse_accept
 from .metadata import Metadata
 from .model import Level
 from .multipart import Part, cut_if_begun, send_parts, send_single
+from .native_xml import native_xml
 from .openings import Target
 from .parameters import parse_frames, parse_rendering, parse_search, parse_uid
 from .qido import Searches
@@ -26,6 +28,7 @@ from .wado import Parts, Retrieval
 
 PREFIX = "/dicom-web"
 _JSON_PIECE = 64 << 10
+_DATA_SETS = (Offer(DICOM_JSON, multipart=False), Offer(DICOM_XML, single=False))
 
 
 class DicomWebHandler(Handler):
@@ -59,11 +62,33 @@ class DicomWebHandler(Handler):
         else:
             await send_single(self, await anext(parts))
 
+    async def send_data_sets(self, chosen: Chosen, items: AsyncGenerator[DataSet, None]) -> None:
+        """Data sets as one JSON array, or as the parts of a multipart body of XML; at the pace of the reader."""
+        if chosen.media == DICOM_XML:
+            await send_parts(self, DICOM_XML, _documents(items))
+            return
+        self.set_header("Content-Type", DICOM_JSON)
+        waiting, start = 0, "["
+        with cut_if_begun(self):
+            async for item in items:
+                text = start + json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+                self.write(text)
+                waiting, start = waiting + len(text), ","
+                if waiting > _JSON_PIECE:
+                    await self.flush()
+                    waiting = 0
+            await self.finish("]" if start == "," else "[]")
+
     def target(self, path: dict[str, str]) -> Target:
         """The resource of the path. Raises `Invalid` for a UID that cannot be one."""
         return Target(
             *(parse_uid(path[name], name) if path.get(name) else "" for name in ("study", "series", "instance"))
         )
+
+
+async def _documents(items: AsyncGenerator[DataSet, None]) -> AsyncGenerator[Part, None]:
+    async for item in items:
+        yield Part(DICOM_XML, native_xml(item))
 
 
 def _host(request: HTTPServerRequest) -> str:
@@ -85,13 +110,20 @@ class SearchHandler(DicomWebHandler):
     level: Level
 
     async def get(self, study: str = "", series: str = "") -> None:
-        """The rows as DICOM JSON."""
-        choose(self.accepted(), [Offer(DICOM_JSON, multipart=False)])
+        """The rows."""
+        chosen = choose(self.accepted(), _DATA_SETS)
         search = parse_search(self.level, self.arguments(), study=study, series=series)
         found = await self.searches.run(self.principal, search, self.base)
         self.warn(found.warnings)
-        self.set_header("Content-Type", DICOM_JSON)
-        self.finish(json.dumps(found.rows, ensure_ascii=False, separators=(",", ":")))
+        if found.rows or chosen.media == DICOM_JSON:
+            await self.send_data_sets(chosen, _each(found.rows))
+        else:
+            self.set_status(204)  # A multipart body has at least one part.
+
+
+async def _each(rows: Iterable[DataSet]) -> AsyncGenerator[DataSet, None]:
+    for row in rows:
+        yield row
 
 
 class InstancesHandler(DicomWebHandler):
@@ -111,24 +143,9 @@ class MetadataHandler(DicomWebHandler):
     metadata: Metadata
 
     async def get(self, **path: str) -> None:
-        """The headers as one DICOM JSON array, sent while it is made."""
-        choose(self.accepted(), [Offer(DICOM_JSON, multipart=False)])
-        headers = await self.metadata.headers(self.principal, self.target(path), self.base)
-        self.set_header("Content-Type", DICOM_JSON)
-        await self._array(headers)
-
-    async def _array(self, items: Any) -> None:
-        """A JSON array, flushed piece by piece at the pace of the reader."""
-        waiting, start = 0, "["
-        with cut_if_begun(self):
-            async for item in items:
-                text = start + json.dumps(item, ensure_ascii=False, separators=(",", ":"))
-                self.write(text)
-                waiting, start = waiting + len(text), ","
-                if waiting > _JSON_PIECE:
-                    await self.flush()
-                    waiting = 0
-            await self.finish("]" if start == "," else "[]")
+        """The headers, sent while they are read."""
+        chosen = choose(self.accepted(), _DATA_SETS)
+        await self.send_data_sets(chosen, await self.metadata.headers(self.principal, self.target(path), self.base))
 
 
 class FramesHandler(DicomWebHandler):

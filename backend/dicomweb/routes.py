@@ -109,10 +109,11 @@ class SearchHandler(DicomWebHandler):
     searches: Searches
     level: Level
 
-    async def get(self, study: str = "", series: str = "") -> None:
+    async def get(self, **path: str) -> None:
         """The rows."""
         chosen = choose(self.accepted(), _DATA_SETS)
-        search = parse_search(self.level, self.arguments(), study=study, series=series)
+        target = self.target(path)
+        search = parse_search(self.level, self.arguments(), study=target.study, series=target.series)
         found = await self.searches.run(self.principal, search, self.base)
         self.warn(found.warnings)
         if found.rows or chosen.media == DICOM_JSON:

@@ -224,6 +224,7 @@ async def test_paths_that_are_none(house: DicomWebHouse) -> None:
     assert (await house.ask(f"{study}/series/1.2.3/instances/{instance.sop_instance_uid}", token)).code == 404
     assert (await house.ask("/studies/1.2.3/metadata", token)).code == 404
     assert (await house.ask("/studies/abc", token)).code == 400
+    assert (await house.ask("/studies/1.2%00/series", token)).code == 400
     assert (await house.ask(f"{path}/nothing", token)).code == 404
     response = await house.ask(path, token, Accept="text/html")
     problem = json.loads(response.body)

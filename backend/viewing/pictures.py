@@ -29,7 +29,6 @@ CELL = 128
 """Long side of an overview cell and of a thumbnail, pixels."""
 SHEET_COLUMNS = 4
 SHEET_FRAMES = 16
-SHEET_QUALITY = 70
 # Up to so many pixels a JPEG is made on the event loop: handing it to a thread would cost as much as it saves.
 _INLINE_PIXELS = 300_000
 
@@ -78,9 +77,12 @@ class Pictures:
         quality: int = 85,
         urgency: Urgency = Urgency.SEEN,
     ) -> Picture:
-        """One whole frame at `size` (width, height; None: its own). PNG is exact, JPEG may come from a lower resolution."""
+        """One whole frame at `size` (width, height, not above its own; None: its own).
+
+        PNG is exact, JPEG may come from a lower resolution.
+        """
         look = await self.look(view, ref, window, urgency)
-        size = shown_size(ref, size)
+        size = size or ref.size
         exact = fmt is Format.PNG
         key = (ref.original, ref.frame, look.transform, look.window, size, fmt, quality)
         kept = self._encoded.peek(key)
@@ -125,7 +127,7 @@ class Pictures:
         return await self._pool.run(cut, urgency)
 
     async def sheet(
-        self, view: SeriesView, numbers: Sequence[int], *, window: WindowValues | None, urgency: Urgency
+        self, view: SeriesView, numbers: Sequence[int], *, window: WindowValues | None, quality: int, urgency: Urgency
     ) -> tuple[Picture, list[int], Size]:
         """A contact sheet of the frames `numbers`: picture, the frames in it row by row, and the size of a cell.
 
@@ -147,7 +149,7 @@ class Pictures:
         )
 
         async def make(demand: Demand) -> Picture:
-            return await self._pool.run(lambda: self._sheet([(v, look) for _, v, look in shown], size), demand)
+            return await self._pool.run(lambda: self._sheet([(v, look) for _, v, look in shown], size, quality), demand)
 
         return await self._encoded.get(key, make, urgency), frames, size
 
@@ -185,10 +187,10 @@ class Pictures:
             return [None] * len(refs)  # A newer overview took its place; the frames themselves are still there.
         return [None if ref.overview is None else data[ref.overview[0] - low : ref.overview[1] - low] for ref in refs]
 
-    def _sheet(self, cells: Sequence[tuple[Array, Look]], size: Size) -> Picture:
+    def _sheet(self, cells: Sequence[tuple[Array, Look]], size: Size, quality: int) -> Picture:
         painted = [self._paint(values, look) for values, look in cells]
         pixels = render.sheet(painted, size, SHEET_COLUMNS)
-        data = render.encode_jpeg(pixels, SHEET_QUALITY)
+        data = render.encode_jpeg(pixels, quality)
         return Picture(data, Format.JPEG, (pixels.shape[1], pixels.shape[0]), cells[0][1].told, False)
 
     def _picture(self, values: Array, look: Look, fmt: Format, quality: int, exact: bool) -> Picture:

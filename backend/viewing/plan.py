@@ -20,8 +20,8 @@ EXACT_AROUND = 2
 """Neighbours fetched lossless on each side when all else is done."""
 WHOLE_SERIES = 128
 """Series of at most so many frames are fetched whole: cine loops."""
-_SLOW = 3_000_000 / 8
-"""Below this goodput (bytes a second) a moving finger gets the contact sheet around the frame before the frame itself."""
+_SLOW = 1_000_000 / 8
+"""Below this goodput (bytes a second) a moving finger outruns even small pictures: the contact sheet around the frame goes before it."""
 _MOST_TILES = 64
 _ACCOUNTS = 8
 
@@ -222,7 +222,8 @@ class Plan:
         if view is None:
             return True
         if item.tier is Tier.SHEET:
-            if view.moving and item.series == view.series and item.frame <= view.frame < item.frame + item.count:
+            covers = item.series == view.series and item.frame <= view.frame < item.frame + item.count
+            if covers and self._sheet_first(view):
                 return True
         elif item.frame == view.frame and (item.tile is not None or not item.exact):
             return True
@@ -284,7 +285,7 @@ class Plan:
 
     def _order(self, view: View) -> Iterator[Item]:
         """The whole order for a view, made step by step as room comes up."""
-        if view.moving and self.goodput < _SLOW and self.goodput:
+        if self._sheet_first(view):
             yield from self._sheets(view, reach=1)
         if view.tiles is None or view.have == 0:
             yield self._frame(Tier.SEEN, view, view.frame)
@@ -301,6 +302,9 @@ class Plan:
             for step in range(1, EXACT_AROUND + 1):
                 for frame in self._both_ways(view, step):
                     yield self._frame(Tier.AHEAD_EXACT, view, frame, exact=True)
+
+    def _sheet_first(self, view: View) -> bool:
+        return view.moving and 0 < self.goodput < _SLOW and not self._windowing
 
     def _frame(self, tier: Tier, view: View, frame: int, *, exact: bool = False) -> Item:
         return Item(tier, view.series, frame, view.window, view.fit, exact)

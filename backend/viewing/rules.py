@@ -89,13 +89,13 @@ class Viewing:
         self._opened: TTLCache[tuple[str, str, str], Opened] = TTLCache(10_000, DECISION_SECONDS, clock.monotonic)
         self._recorded: TTLCache[tuple[str, str, str], ExamRef] = TTLCache(100_000, RECORD_SECONDS, clock.monotonic)
 
-    async def open(self, principal: Principal, exam_id: str, *, fresh: bool = False) -> Opened:
-        """The exam, if the principal may see it; `fresh` for an opening that must be decided and recorded anew.
+    async def open(self, principal: Principal, exam_id: str) -> Opened:
+        """The exam, if the principal may see it.
 
         Raises NotFound for an exam that is not there and for one that is not for these eyes.
         """
         key = (principal.session, principal.subject, exam_id)
-        kept = None if fresh else self._opened.get(key)
+        kept = self._opened.get(key)
         if kept is not None:
             return kept
         exam = await self._archive.exam_by_public_id(exam_id)
@@ -105,7 +105,7 @@ class Viewing:
             raise NotFound
         opening = asyncio.ensure_future(self.summaries(exam))
         try:
-            await self._decide(principal, exam, key, fresh)
+            await self._decide(principal, exam, key)
             name, series = await self._institution_name(exam.institution), visible(principal, exam, await opening)
             opened = Opened(exam, grade_of(principal), name, series)
         finally:
@@ -113,9 +113,9 @@ class Viewing:
         self._opened[key] = opened
         return opened
 
-    async def _decide(self, principal: Principal, exam: Exam, key: tuple[str, str, str], fresh: bool) -> None:
+    async def _decide(self, principal: Principal, exam: Exam, key: tuple[str, str, str]) -> None:
         """Every opening leaves a record; within one, the policy is asked again, and a denial is recorded."""
-        known = self._recorded.get(key) == exam.ref and not fresh
+        known = self._recorded.get(key) == exam.ref
         if known and decide(principal, Action.EXAM_VIEW, exam.ref).allowed:
             return
         await self._guard.require(principal, Action.EXAM_VIEW, exam.ref)

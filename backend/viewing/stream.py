@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from backend.platform.clock import Clock
 from backend.platform.errors import NotFound, Unavailable, YunyingError
 from backend.viewing.flow import MOVING_QUEUE_SECONDS, QUEUE_SECONDS, Flow
-from backend.viewing.model import Format, Picture
+from backend.viewing.model import Format, Picture, Size
 from backend.viewing.pictures import SHEET_COLUMNS, Pictures, shown_size
 from backend.viewing.plan import Item, Plan, Tier, View
-from backend.viewing.series import SeriesView
+from backend.viewing.series import FrameRef, SeriesView
 from render import Rect
 
 SLICE, SLOW_SLICE = 16 * 1024, 8 * 1024
@@ -29,8 +29,10 @@ _RETRY_SECONDS = 1.0
 _BUSY_SECONDS = 0.25
 _MOVING_SECONDS = 0.05
 """Under a moving finger a JPEG may take the link for so long."""
-_BYTES_BY_QUALITY = {85: 1.0, 70: 0.7, 50: 0.5, 35: 0.38}
-"""JPEG qualities and their bytes, relative to the first (measured on CT, facts of the corpus)."""
+_STEPS = ((1, 85, 1.0), (1, 70, 0.7), (1, 50, 0.5), (2, 85, 0.38), (2, 70, 0.27), (2, 50, 0.19))
+"""How a frame may be sent, best first: shrunk by how much, JPEG quality, and its bytes relative to the first (measured on CT)."""
+_SHEET_QUALITY = {85: 70, 70: 50, 50: 40}
+"""JPEG quality of a contact sheet, by what the link can bear."""
 
 
 class Wire(Protocol):
@@ -90,7 +92,7 @@ class Stream:
         self._problems: dict[tuple[int, int], dict[str, Any]] = {}
         self._told: set[tuple[int, int, int]] = set()
         self._ids = 0
-        self._best_bytes = 0.0
+        self._full_bytes = 0.0
 
     def look(self, view: View) -> None:
         """The terminal shows something else now."""
@@ -190,7 +192,7 @@ class Stream:
             raise NotFound("该序列中没有这一帧，请刷新页面。")
         ref = view.frames[item.frame]
         fmt = Format.PNG if item.exact else Format.JPEG
-        look: dict[str, Any] = {"window": item.window, "fmt": fmt, "quality": self._quality}
+        look: dict[str, Any] = {"window": item.window, "fmt": fmt, "quality": self.flow.quality}
         if item.tile is not None:
             tiles = [(one, *one.tile) for one in items if one.tile is not None]
             rects = [rect for _, _, rect in tiles]
@@ -200,24 +202,42 @@ class Stream:
                 for (one, level, rect), picture in zip(tiles, made, strict=True)
             ]
         size = shown_size(ref, item.fit)
-        picture = await self._pictures.frame(view, ref, size=size, urgency=item.tier.urgency, **look)
-        if fmt is Format.JPEG:
-            self._best_bytes = len(picture.data) / _BYTES_BY_QUALITY[look["quality"]]
+        if item.exact:
+            picture = await self._pictures.frame(view, ref, size=size, urgency=item.tier.urgency, **look)
+        else:
+            picture = await self._moving_frame(view, ref, size, item)
         return [self._parcel(item, _frame_header(item, ref.size, picture), picture)]
 
-    @property
-    def _quality(self) -> int:
-        """JPEG quality: what the link can bear, and under a moving finger what it carries in a moment, by the size of the last one."""
-        quality = self.flow.quality
+    async def _moving_frame(self, view: SeriesView, ref: FrameRef, size: Size, item: Item) -> Picture:
+        """A JPEG as good as the link can bear; under a moving finger one that it carries in a moment, judged by the last one's bytes."""
+        steps = [step for step in _STEPS if step[1] <= self.flow.quality or step[0] > 1]
+        chosen = steps[0]
         if self._plan.view is not None and self._plan.view.moving:
             room = self.flow.bytes_in(_MOVING_SECONDS)
-            fitting = [q for q, share in _BYTES_BY_QUALITY.items() if q <= quality and self._best_bytes * share <= room]
-            return max(fitting, default=min(_BYTES_BY_QUALITY))
-        return quality
+            chosen = next((step for step in steps if self._full_bytes * step[2] <= room), steps[-1])
+        shrink, quality, share = chosen
+        smaller = (-(-size[0] // shrink), -(-size[1] // shrink))
+        picture = await self._pictures.frame(
+            view,
+            ref,
+            window=item.window,
+            size=smaller,
+            fmt=Format.JPEG,
+            quality=quality,
+            urgency=item.tier.urgency,
+        )
+        self._full_bytes = len(picture.data) / share
+        return picture
 
     async def _sheet(self, item: Item, view: SeriesView) -> list[_Parcel]:
         numbers = range(item.frame, min(item.frame + item.count, len(view.frames)))
-        picture, frames, cell = await self._pictures.sheet(view, numbers, window=item.window, urgency=item.tier.urgency)
+        picture, frames, cell = await self._pictures.sheet(
+            view,
+            numbers,
+            window=item.window,
+            quality=_SHEET_QUALITY[self.flow.quality],
+            urgency=item.tier.urgency,
+        )
         if not frames:
             self._plan.failed(item)
             return []

@@ -6,6 +6,7 @@ import asyncio
 import json
 import struct
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import tornado.web
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from backend.access.model import Role
 from backend.archive.ingest import Ingest
@@ -133,8 +134,10 @@ class House:
             async def chunks() -> AsyncIterator[bytes]:
                 yield whole
 
-            return await self.ingest.receive(chunks(), institution, "test:peer")
+            async with gate:
+                return await self.ingest.receive(chunks(), institution, "test:peer")
 
+        gate = asyncio.Semaphore(8)
         receipts = list(await asyncio.gather(*(one(*offer) for offer in offers)))
         while await self.intents.pending(SETTLE):  # noqa: ASYNC110 - the burst is settled elsewhere
             await asyncio.sleep(0.02)
@@ -234,7 +237,8 @@ class Viewer:
                 return self.texts[-1]
             self.received += len(raw)
             if self.acknowledge:
-                await self.say(t="ack", n=self.received)
+                with suppress(WebSocketClosedError):
+                    await self.say(t="ack", n=self.received)
             whole = self._assemble(raw)
             if whole is not None:
                 self.pictures.append(whole)

@@ -51,7 +51,7 @@ def test_travel_is_fetched_ahead_in_its_direction() -> None:
 
 def test_a_slow_link_under_a_moving_finger_gets_the_sheet_first() -> None:
     plan = Plan([CT], 48_000_000)
-    plan.goodput = 200_000.0
+    plan.goodput = 50_000.0
     plan.look(view(dir=1, moving=True))
     first, second = plan.next(), plan.next()
     assert (first.tier, first.frame) == (Tier.SHEET, 96)

@@ -302,8 +302,8 @@ async def test_a_moving_finger_on_a_slow_link_gets_smaller_pictures() -> None:
         seen = []
         painted = bench.painter.frame
 
-        async def frame(*args: Any, quality: int, fmt: Format, **more: Any) -> Picture:
-            seen.append((fmt, quality))
+        async def frame(*args: Any, quality: int, size: tuple[int, int], fmt: Format, **more: Any) -> Picture:
+            seen.append((fmt, quality, size))
             return await painted(*args, fmt=fmt, **more)
 
         bench.painter.frame = frame  # type: ignore[method-assign]
@@ -312,7 +312,7 @@ async def test_a_moving_finger_on_a_slow_link_gets_smaller_pictures() -> None:
             for _ in range(3):
                 await bench.settle()
                 bench.acknowledge()
-        assert seen[-1] == (Format.JPEG, 35)
+        assert seen[-1] == (Format.JPEG, 50, (256, 256))
 
 
 async def test_what_is_down_for_a_moment_is_tried_again() -> None:

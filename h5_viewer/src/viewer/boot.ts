@@ -6,6 +6,9 @@ import "./boot.css";
 import type { Manifest } from "../core/protocol";
 import type { Decoded, FirstPicture, Handover } from "./handover";
 
+/** No display frame within this time: the page is not seen. */
+const HIDDEN = 500;
+
 function element<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   name: string,
@@ -51,6 +54,25 @@ async function decode(bytes: Uint8Array<ArrayBuffer>, format: "jpeg" | "png"): P
   }
 }
 
+/** The bytes of base64; a plain loop is several times faster than `Uint8Array.from`. */
+function bytesOf(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** Waits until what was painted is on the screen, so that the rest of the page does not delay it; in a background tab not for long. */
+function shown(): Promise<void> {
+  return new Promise((done) => {
+    setTimeout(done, HIDDEN);
+    requestAnimationFrame(() => {
+      performance.mark("first-image");
+      setTimeout(done);
+    });
+  });
+}
+
 async function paint(
   canvas: HTMLCanvasElement,
   first: FirstPicture,
@@ -60,7 +82,7 @@ async function paint(
     const bitmap = await decode(bytes, first.fmt);
     [canvas.width, canvas.height] = first.size;
     canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-    requestAnimationFrame(() => performance.mark("first-image"));
+    await shown();
     return bitmap;
   } catch {
     return null;
@@ -76,6 +98,6 @@ app?.classList.toggle("many", manifest.series.length > 1);
 element("header", "top", app);
 const view = element("main", "view", app);
 const canvas = element("canvas", "frame", element("div", "stage", view));
-const bytes = first && Uint8Array.from(atob(first.data), (c) => c.charCodeAt(0));
+const bytes = first && bytesOf(first.data);
 const painted = first && bytes ? paint(canvas, first, bytes) : Promise.resolve(null);
 window.handover = { manifest, first, bytes, painted, view, canvas, socket, messages, decode };

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from backend.identity.store import SCHEMAS
 from backend.platform.database import Database
-from tests.explain import assert_indexed
 from tests.identity.house import ZHANG, House
 
 
@@ -83,13 +81,3 @@ async def test_record_is_part_of_the_callers_transaction(house: House, database:
             await house.people.record(transaction, ZHANG)
             raise RuntimeError
     assert await database.collection("patients").count({}) == 0
-
-
-async def test_records_are_found_by_index(house: House, database: Database) -> None:
-    schema = next(s for s in SCHEMAS if s.collection == "patients")
-    seed = [{"_id": f"h/{n}", "person": f"p{n}", "phone_blind": f"b{n // 2}"} for n in range(50_000)]
-    query = replace(schema.queries["by_phone"], filter={"phone_blind": "b77"})
-    await assert_indexed(database, schema, query, seed)
-    schema = next(s for s in SCHEMAS if s.collection == "sessions")
-    seed = [{"_id": str(n), "subject": f"p{n // 10}", "created": n} for n in range(50_000)]
-    await assert_indexed(database, schema, replace(schema.queries["of_subject"], filter={"subject": "p7"}), seed)

@@ -24,7 +24,7 @@ from backend.viewing import describe
 from backend.viewing.frames import MAX_ORIGINAL
 from backend.viewing.index import PREFIX, IndexBroken, IndexedFrame, IndexReader, lead_document, pack_index
 from backend.viewing.ordering import Order, Place, display_order
-from backend.viewing.series import FrameRef, SeriesView, with_default
+from backend.viewing.series import FrameRef, SeriesView, order_digest, with_default
 from render import Image, RenderError, Shown, sop_class
 
 KIND = "derive-series"
@@ -203,6 +203,8 @@ class Deriver:
         frames = [readable[n] for n in order.order] + [one for one in found if one.ref.transform is None]
         lead = _lead(frames, order)
         view = await self._describe(series, frames, lead, order)
+        digest = await self._work(lambda: order_digest([one.ref for one in frames]))
+        view = replace(view, entry={**view.entry, "order": digest})
         reduce = render.overview_reduce(frames[lead].ref.rows, frames[lead].ref.columns)
         frames, overview = await self._overview(series.key, frames, run, old)
         view = replace(view, overview=overview, overview_reduce=reduce)

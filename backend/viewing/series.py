@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,3 +63,11 @@ def with_default(transform: Transform, window: Window | None) -> Transform:
     if transform.colour or transform.windows or transform.voi_luts or window is None:
         return transform
     return replace(transform, windows=(window,))
+
+
+def order_digest(frames: Sequence[FrameRef]) -> str:
+    """Changes whenever a frame number means another picture."""
+    whole = hashlib.sha256()
+    for ref in frames:
+        whole.update(f"{ref.original}#{ref.frame}\n".encode())
+    return whole.hexdigest()[:12]

@@ -16,7 +16,7 @@ from backend.viewing import describe
 from backend.viewing.derive import UNPACKABLE, default_of, showable, unshowable_reason, with_stream
 from backend.viewing.frames import FrameSource
 from backend.viewing.index import IndexReader, lead_from
-from backend.viewing.series import FrameRef, SeriesView, with_default
+from backend.viewing.series import FrameRef, SeriesView, order_digest, with_default
 from render import Image, Window
 
 _VOLUMES = frozenset({"CT", "MR", "PT"})
@@ -109,6 +109,7 @@ class SeriesViews:
             entry = {**describe.unshowable(series, ""), "frames": len(frames), "default_frame": number}
             entry |= {"rows": lead.rows, "columns": lead.columns, "showable": error.text if len(frames) == 1 else True}
             window = None
+        entry["order"] = order_digest(frames)
         return SeriesView(series.key, entry, frames, default_window=window, modality=series.modality)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pydicom
 import pytest
 from tornado.httpclient import HTTPClientError
 
+import render
 from backend.access.model import Grade, Role
 from backend.archive.model import Exam
 from backend.audit.store import AuditStore
@@ -20,6 +24,7 @@ from backend.platform.crypto import Keys
 from backend.viewing.tickets import Tickets
 from tests.images import shared_dicom
 from tests.viewing.house import INSTITUTION, KEYS, House, Viewer
+from tests.viewing.pictures import pixels_of
 
 
 def slices(count: int) -> list[Path]:
@@ -217,6 +222,34 @@ async def test_new_instances_reach_an_open_viewer(house: House) -> None:
         pass
     await viewer.look(frame=6)
     await viewer.until(lambda h: h["k"] == "frame" and h["f"] == 6 and h["lossless"])
+
+
+async def test_a_series_whose_numbers_lied_is_renumbered_and_sent_anew(house: House) -> None:
+    files = []
+    for number, path in enumerate(slices(6)):
+        dataset = pydicom.dcmread(path)
+        dataset.InstanceNumber = (number * 5) % 7
+        target = io.BytesIO()
+        dataset.save_as(target)
+        files.append(target.getvalue())
+    exam = await house.exam_of((await house.send(files))[0])
+    staff = await house.sign_in()
+    viewer = await house.socket()
+    before = (await viewer.open((await house.manifest(exam, staff.secret))["ticket"]))["series"][0]
+    await _drain(viewer)
+    await house.derive(exam)
+    after = (await viewer.text("series"))["entry"]
+    assert after["order"] != before["order"]
+    await viewer.look(frame=2, window=[40, 400])
+    exact = await viewer.until(lambda h: h["k"] == "frame" and h["f"] == 2 and h["lossless"])
+    positions = sorted((pydicom.dcmread(io.BytesIO(f)) for f in files), key=lambda d: d.ImagePositionPatient[2])
+    pictures = [render.window_pixels(*_values(d), render.Window(40, 400)) for d in positions]
+    assert any(np.array_equal(pixels_of(exact.body), picture) for picture in (pictures[2], pictures[-3]))
+
+
+def _values(dataset: pydicom.Dataset):
+    image = render.open_image(dataset)
+    return image.decode(0), image.transform(0)
 
 
 async def test_one_record_for_an_opening_and_none_for_pictures(house: House) -> None:

@@ -53,6 +53,8 @@ export interface Manifest {
     institution: string;
   };
   series: SeriesEntry[];
+  /** Stands across the pictures of whoever sees them by a share. */
+  watermark?: string;
 }
 
 /** What a picture shows: part of every binary header. `window` null means colour. */

@@ -19,6 +19,7 @@ export interface Summary {
   report: "preliminary" | "final" | null;
 }
 export interface Series {
+  uid: string;
   number: number | null;
   modality: string;
   description: string;
@@ -40,7 +41,7 @@ export interface Page {
   next: string | null;
 }
 export interface State {
-  state: "anonymous" | "code-verified" | "proved" | "staff" | "gateway" | "link";
+  state: "anonymous" | "code-verified" | "proved" | "staff" | "gateway" | "link" | "guest";
 }
 
 const TIMEOUT_MS = 20_000;
@@ -57,7 +58,8 @@ export class Problem extends Error {
   }
 }
 
-async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** One call of the interface; `body` is sent as JSON. Throws a Problem. */
+export async function ask<T>(method: string, path: string, body?: unknown): Promise<T> {
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
   try {

@@ -1,6 +1,8 @@
 /** One exam: its facts, its report, its series, and the way to the pictures. */
 import * as api from "./api";
 import { button, fill, make } from "./elements";
+import { ShareSheet } from "./share-sheet";
+import { share as shareText } from "./share-texts";
 import * as texts from "./texts";
 
 /** The exam's page. `toList` leaves it, `failed` is told of errors that end the session. */
@@ -68,6 +70,7 @@ export class ExamPage {
               [words.images, texts.counts(exam.series_count, exam.instance_count)],
             ]),
             make("a", "primary", { href: `/viewer/${exam.exam}` }, words.view),
+            button("plain wide share-it", shareText, () => new ShareSheet(exam, this.failed)),
           ),
           seriesOf(exam),
         ),
@@ -117,7 +120,8 @@ function seriesOf(exam: api.Exam): HTMLElement | null {
   return make("section", "card series", {}, make("h2", "", {}, texts.exam.series), make("ul", "", {}, ...rows));
 }
 
-function reportOf(report: api.Report): (HTMLElement | null)[] {
+/** What a report says. */
+export function reportOf(report: api.Report): (HTMLElement | null)[] {
   const { exam: words } = texts;
   return [
     report.state === "preliminary" ? make("p", "notice warn", {}, words.preliminary) : null,

@@ -3,10 +3,11 @@ import * as api from "./api";
 import { button, field, fill, make } from "./elements";
 import { gate as texts } from "./texts";
 
-const normalPhone = (text: string): string => text.replace(/[\s-]/g, "").replace(/^(\+?86)(?=1)/, "");
+/** The number without spaces, hyphens and country code. */
+export const normalPhone = (text: string): string => text.replace(/[\s-]/g, "").replace(/^(\+?86)(?=1)/, "");
 
 /** A line that screen readers read out when it changes. */
-class Notice {
+export class Notice {
   readonly element = make("p", "notice", { role: "status" });
 
   say(text: string, bad = false): void {
@@ -131,16 +132,8 @@ export class Gate {
   }
 
   private count(send: HTMLButtonElement, seconds: number): void {
-    const until = performance.now() + seconds * 1000;
-    const tick = (): void => {
-      const left = Math.ceil((until - performance.now()) / 1000);
-      send.disabled = left > 0;
-      fill(send, left > 0 ? texts.again(left) : texts.send);
-      if (left <= 0) clearInterval(this.timer);
-    };
     clearInterval(this.timer);
-    this.timer = window.setInterval(tick, 500);
-    tick();
+    this.timer = countDown(send, seconds);
   }
 
   private async submit(
@@ -171,9 +164,24 @@ export class Gate {
   }
 }
 
-function complain(notice: Notice, input: HTMLInputElement, text: string): void {
+/** Says what is wrong with a field, and leads there. */
+export function complain(notice: Notice, input: HTMLInputElement, text: string): void {
   notice.say(text, true);
   input.setAttribute("aria-invalid", "true");
   input.addEventListener("input", () => input.removeAttribute("aria-invalid"), { once: true });
   input.focus();
+}
+
+/** The button works again after so many seconds, which it counts down; returns the timer. */
+export function countDown(send: HTMLButtonElement, seconds: number): number {
+  const until = performance.now() + seconds * 1000;
+  const tick = (): void => {
+    const left = Math.ceil((until - performance.now()) / 1000);
+    send.disabled = left > 0;
+    fill(send, left > 0 ? texts.again(left) : texts.send);
+    if (left <= 0) clearInterval(timer);
+  };
+  const timer = window.setInterval(tick, 500);
+  tick();
+  return timer;
 }

@@ -5,10 +5,15 @@ import { button, fill, make } from "./elements";
 import { ExamPage } from "./exam";
 import { Gate } from "./gate";
 import { EVERYTHING, type Filter, List } from "./list";
+import { GuestPage } from "./share-guest";
+import { ShareList } from "./share-list";
+import { guest, myShares } from "./share-texts";
 import * as texts from "./texts";
 
 const EXAM = /^\/exam\/([a-z0-9]{10,40})$/;
-const RETURN = /^\/(exam|viewer)\/[a-z0-9]{10,40}$/;
+const RETURN = /^\/((exam|viewer)\/[a-z0-9]{10,40}|shares)$/;
+const SHARE_LINK = /^\/s\/([A-Za-z0-9_-]{22})$/;
+const SHARES = "/shares";
 
 interface Place {
   filter?: Filter;
@@ -29,6 +34,12 @@ class Portal {
   /** Finds out how far the visitor has come and shows the gate or the page. */
   async start(): Promise<void> {
     this.frame(false);
+    const link = SHARE_LINK.exec(location.pathname)?.[1];
+    if (link) {
+      document.title = `${texts.brand} · ${guest.title}`;
+      fill(this.page, new GuestPage(link).element);
+      return;
+    }
     fill(this.page, make("p", "quiet middle", { role: "status" }, texts.loading));
     try {
       const { state } = await api.session();
@@ -42,7 +53,8 @@ class Portal {
   }
 
   private frame(inside: boolean): void {
-    const away = EXAM.test(location.pathname);
+    const away = EXAM.test(location.pathname) || location.pathname === SHARES;
+    const shares = button("quietly", myShares, () => this.toShares());
     const back = button("quietly back", texts.back, () => this.toList());
     const leave = button("quietly", texts.signOut, () => void this.leave());
     fill(
@@ -51,7 +63,13 @@ class Portal {
         "header",
         "top",
         {},
-        make("div", "inner", {}, inside && away ? back : make("span", "brand", {}, texts.brand), inside ? leave : null),
+        make(
+          "div",
+          "inner",
+          {},
+          inside && away ? back : make("span", "brand", {}, texts.brand),
+          inside ? make("div", "ways", {}, location.pathname === SHARES ? null : shares, leave) : null,
+        ),
       ),
       this.page,
     );
@@ -80,7 +98,10 @@ class Portal {
     this.frame(true);
     const exam = EXAM.exec(location.pathname)?.[1];
     const place = (history.state ?? {}) as Place;
-    if (exam) {
+    if (location.pathname === SHARES) {
+      fill(this.page, new ShareList((problem) => this.ended(problem)).element);
+      scrollTo(0, 0);
+    } else if (exam) {
       const page = new ExamPage(
         exam,
         () => this.toList(),
@@ -98,12 +119,19 @@ class Portal {
       fill(this.page, this.list.element);
       scrollTo(0, place.scroll ?? 0);
     }
-    document.title = `${texts.brand} · ${exam ? texts.exam.report : texts.list.heading}`;
+    const title = location.pathname === SHARES ? myShares : exam ? texts.exam.report : texts.list.heading;
+    document.title = `${texts.brand} · ${title}`;
   }
 
   private open(exam: string): void {
     history.replaceState({ ...history.state, scroll: scrollY }, "");
     history.pushState({ inside: true }, "", `/exam/${exam}`);
+    this.show();
+  }
+
+  private toShares(): void {
+    history.replaceState({ ...history.state, scroll: scrollY }, "");
+    history.pushState({ inside: true }, "", SHARES);
     this.show();
   }
 
@@ -118,7 +146,7 @@ class Portal {
   /** True if the problem was that the session has ended; then the gate is shown. */
   private ended(problem: api.Problem): boolean {
     if (problem.status !== 401 && problem.code !== "forbidden") return false;
-    if (EXAM.test(location.pathname)) history.replaceState(null, "", `/?to=${location.pathname}`);
+    if (RETURN.test(location.pathname)) history.replaceState(null, "", `/?to=${location.pathname}`);
     this.showGate("phone", texts.gate.expired);
     return true;
   }

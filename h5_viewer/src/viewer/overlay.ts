@@ -8,6 +8,12 @@ import type { Screen } from "./screen";
 
 const BAR_MOST = 96;
 
+/** A guest's watermark. An element of its own: the canvas keeps the picture's exact pixels. */
+function acrossPictures(text: string): HTMLElement {
+  const marks = Array.from({ length: 120 }, () => make("span", "", {}, text));
+  return make("div", "watermark", { "aria-hidden": "true" }, ...marks);
+}
+
 export class Overlay {
   private readonly letters = (["left", "right", "top", "bottom"] as const).map((edge) =>
     make("div", `letter at-${edge}`),
@@ -42,7 +48,8 @@ export class Overlay {
       left,
       this.window,
     );
-    view.append(layer);
+    const { watermark } = this.stream.manifest;
+    view.append(...(watermark ? [acrossPictures(watermark)] : []), layer);
     top.append(back, make("div", "title", {}, this.heading, this.subtitle), this.grade);
     this.describe();
   }

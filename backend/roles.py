@@ -61,13 +61,16 @@ async def serve(settings: Settings) -> None:
 async def worker(settings: Settings) -> None:
     """Background work, until told to end."""
     async with _opened(settings) as (f, c):
-        pool = app.pixel_pool(f)
+        pool, receiver = app.pixel_pool(f), app.ingest(f, c)
         executor = InProcessExecutor(f.intents, slots=settings.worker_jobs)
         executor.handle("derive-series", app.deriver(f, c, pool).handle)
+        # What a receiving process had stored when it died is counted here.
+        executor.handle("settle-series", receiver.settle)
         await executor.start()
         log.info("working")
         await until_told()
         await executor.stop()
+        await receiver.stop()
         pool.close()
 
 

@@ -19,10 +19,11 @@ from backend.viewing.plan import Item, Plan, Tier, View
 from backend.viewing.series import FrameRef, SeriesView
 from render import Rect
 
-SLICE, SLOW_SLICE = 16 * 1024, 8 * 1024
-"""Messages longer than two slices go in slices of so many bytes, between which something more urgent may go."""
-_SLOW = 150_000
-"""Bytes a second below which slices are the smaller ones: a few must fit into the window at once, or the link stands idle."""
+LEAST_SLICE, FIRST_SLICE, MOST_SLICE = 8 * 1024, 16 * 1024, 256 * 1024
+"""Bounds of a slice in bytes, and its size before anything was measured. Messages longer than two slices are sent in slices, between
+which something more urgent may go."""
+_SLICE_SECONDS = 0.04
+"""So long a slice may take the link. Smaller ones cost the processor of both sides more than they win."""
 _TILES_AT_ONCE = 4
 _SUSPENDED = 3
 _RETRY_SECONDS = 1.0
@@ -268,7 +269,9 @@ class Stream:
 
     @property
     def _slice(self) -> int:
-        return SLOW_SLICE if (self.flow.goodput or _SLOW) < _SLOW else SLICE
+        if self.flow.goodput is None:
+            return FIRST_SLICE
+        return int(min(max(self.flow.goodput * _SLICE_SECONDS, LEAST_SLICE), MOST_SLICE))
 
     def _goes_on(self, parcel: _Parcel) -> bool:
         """Whether to go on with a parcel: it is still wanted, and nothing more urgent waits, unless one slice ends it."""

@@ -188,7 +188,10 @@ class House:
 
     async def socket(self, **headers: str) -> Viewer:
         url = self.url.replace("http", "ws") + "/stream"
-        return Viewer(await websocket_connect(HTTPRequest(url, headers=headers)))
+        connection = await websocket_connect(HTTPRequest(url, headers=headers))
+        # As browsers do: an acknowledgement must not wait for the one before.
+        connection.protocol.set_nodelay(True)
+        return Viewer(connection)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from backend.viewing.frames import ImageProblem
 from backend.viewing.model import Format, Picture
 from backend.viewing.plan import Plan, SeriesShape, View
 from backend.viewing.series import FrameRef, SeriesView
-from backend.viewing.stream import SLICE, SLOW_SLICE, Stream
+from backend.viewing.stream import FIRST_SLICE, LEAST_SLICE, Stream
 from tests.viewing.house import split
 
 JPEG_BYTES, PNG_BYTES, SHEET_BYTES = 25_000, 90_000, 35_000
@@ -40,7 +40,7 @@ def drive(flow: Flow, link: Link, seconds: float, start: float = 0.0) -> tuple[f
     now, sent, most = start, flow._sent, 0
     acks: list[tuple[float, int]] = []
     while now < start + seconds:
-        size = SLOW_SLICE if (flow.goodput or SLICE) < 150_000 else SLICE
+        size = int(max(flow.goodput * 0.04, LEAST_SLICE)) if flow.goodput else FIRST_SLICE
         while flow.may_send(size):
             sent += size
             flow.sent(size, now)
@@ -65,7 +65,7 @@ def test_the_rate_is_found_and_the_queue_stays_short(rate: float, round_trip: fl
     assert flow.goodput == pytest.approx(rate, rel=0.3)
     _, most = drive(flow, link, 3, start=now)
     held_by_link = rate * round_trip
-    assert most <= max(LEAST_WINDOW, 1.35 * (held_by_link + rate * QUEUE_SECONDS)) + SLICE
+    assert most <= max(LEAST_WINDOW, 1.35 * (held_by_link + rate * QUEUE_SECONDS)) + FIRST_SLICE + 0.05 * rate
 
 
 def test_a_link_with_little_to_carry_does_not_look_slow() -> None:
@@ -141,7 +141,7 @@ class Wire:
             flow = self.stream.flow
             assert flow.in_flight <= max(flow.window, len(message)), "more in flight than the window"
             header, body = split(message)
-            assert len(body) <= 2 * SLICE
+            assert len(body) <= 2 * max(FIRST_SLICE, 0.05 * (flow.goodput or 0))
             if header["k"] == "part" and header["at"] == 0:
                 header["inner"] = split(body)[0]
             self.sent.append(header)
@@ -203,7 +203,7 @@ async def test_the_seen_frame_overtakes_a_large_picture_on_its_way() -> None:
         await bench.settle()
         slices = [header for header in bench.wire.sent if header["k"] == "part"]
         assert slices
-        assert slices[-1]["at"] + SLOW_SLICE < slices[-1]["of"]
+        assert slices[-1]["at"] + LEAST_SLICE < slices[-1]["of"]
         bench.look(30)
         await bench.settle()
         bench.acknowledge()
@@ -230,7 +230,7 @@ async def test_an_interrupted_picture_goes_on_where_it_stopped() -> None:
         begun = [header["id"] for header in bench.wire.sent if header["k"] == "part" and header["of"] > PNG_BYTES]
         ats = [header["at"] for header in bench.wire.sent if header["k"] == "part" and header["id"] == begun[0]]
         assert ats == sorted(set(ats))
-        assert ats[-1] + SLICE >= PNG_BYTES
+        assert ats[-1] + FIRST_SLICE >= PNG_BYTES
         assert bench.painter.made.count(("png", 10)) == 1
 
 

@@ -164,7 +164,8 @@ def test_share_open_and_take_back(sharing: SharingThread, chromium: Browser, wid
     card.get_by_role("button", name="确定撤销").click()
     expect(card).to_contain_text("已撤销")
 
-    guest.page.wait_for_timeout(1500)
+    expect(guest.page.get_by_role("alert")).to_contain_text("查看权限已结束", timeout=2000)
+    expect(guest.page.locator("canvas, img")).to_have_count(0)
     guest.shot("guest-ended")
     guest.go(link)
     expect(guest.page.get_by_text("分享者已撤销该分享")).to_be_visible()

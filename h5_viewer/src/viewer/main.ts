@@ -56,7 +56,7 @@ const asSocket = (socket: WebSocket): SocketLike => socket as unknown as SocketL
 
 function newStream(
   page: Handover,
-  events: { screen?: Screen; status?: Status; strip?: Strip; overlay?: Overlay },
+  events: { screen?: Screen; status?: Status; strip?: Strip; overlay?: Overlay; takeBack?: () => void },
 ): Stream<Decoded> {
   const { manifest, first } = page;
   const series = Math.max(
@@ -80,7 +80,10 @@ function newStream(
         events.overlay?.describe();
       },
       problem: (problem) => events.status?.problem(problem),
-      state: (state) => events.status?.link(state),
+      state: (state) => {
+        events.status?.link(state);
+        if (manifest.watermark && (state === "revoked" || state === "expired")) events.takeBack?.();
+      },
       reachable: (yes) => events.status?.answers(yes),
     },
   );
@@ -99,6 +102,13 @@ function followVisibility(stream: Stream<Decoded>, screen: Screen, cine: Cine, l
     stream.stop();
   });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+/** What was shared and is not any more leaves the screen: pictures, thumbnails, and what is in memory. */
+function takeBack(stream: Stream<Decoded>, screen: Screen): void {
+  screen.forget();
+  stream.stop();
+  document.body.replaceChildren(make("p", "taken", { role: "alert" }, texts.link.revoked));
 }
 
 function backButton(): HTMLButtonElement {
@@ -135,7 +145,7 @@ async function start(page: Handover): Promise<void> {
   const scrubber = new Scrubber(stream, view, () => cine.stop());
   const strip = new Strip(stream, app, (series) => tools.select(series));
   const toolbar = new Toolbar(tools, panels, app);
-  Object.assign(events, { screen, status, strip, overlay });
+  Object.assign(events, { screen, status, strip, overlay, takeBack: () => takeBack(stream, screen) });
   followGestures(view, tools);
   listenKeys(tools, () => panels.help());
   tools.onChange(() => toolbar.refresh());

@@ -19,6 +19,8 @@ from render.image import Image
 from render.pyramid import level_count, level_size
 
 _END_OF_CODESTREAM = b"\xff\xd9"
+_CSIZ = 40
+"""Where the number of components stands: SOC and SIZ always come first."""
 _KINDS = frozenset({"uint8", "int8", "uint16", "int16"})
 
 
@@ -156,9 +158,26 @@ def unpack(prefix: bytes, ends: tuple[int, ...] | list[int], reduce: int = 0) ->
     if _tlm_ends(prefix) != (*ends[:-1], ends[-1] - len(_END_OF_CODESTREAM)):
         raise CorruptImage("the prefix does not end where its TLM says")
     try:
-        return np.asarray(imagecodecs.htj2k_decode(prefix, skipres=reduce))
+        return _lower(prefix, reduce) if reduce else np.asarray(imagecodecs.htj2k_decode(prefix))
     except Exception as error:
         raise CorruptImage("the decoder refuses the prefix") from error
+
+
+def _lower(prefix: bytes, reduce: int) -> NDArray[Any]:
+    """A lower resolution, clipped to the range of the stored type.
+
+    Subbands ring beyond that range at sharp edges, and the decoder lets the excess wrap: black turns white there. So the decoder is told
+    of one bit more a sample (ISO/IEC 15444-1 A.5.1, Ssiz); the level shift of unsigned samples (G.1.2), which doubles with it, is put right.
+    """
+    wide = bytearray(prefix)
+    (samples,) = struct.unpack_from(">H", wide, _CSIZ)
+    bits, signed = (wide[_CSIZ + 2] & 0x7F) + 1, bool(wide[_CSIZ + 2] & 0x80)
+    for sample in range(samples):
+        wide[_CSIZ + 2 + 3 * sample] += 1
+    values = np.asarray(imagecodecs.htj2k_decode(bytes(wide), skipres=reduce)).astype(np.int32)
+    kind = np.dtype(f"{'int' if signed else 'uint'}{bits}")
+    limits = np.iinfo(kind)
+    return np.clip(values - (0 if signed else 1 << (bits - 1)), limits.min, limits.max).astype(kind)
 
 
 def resolution_ends(data: bytes) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import type { Window as ImageWindow } from "../core/protocol";
 import { Stream } from "../core/stream";
 import * as texts from "../texts";
 import { Cine } from "./cine";
-import { make } from "./elements";
+import { fill, make } from "./elements";
 import { followGestures } from "./gestures";
 import type { Decoded, Handover } from "./handover";
 import { icon } from "./icons";
@@ -108,7 +108,9 @@ function followVisibility(stream: Stream<Decoded>, screen: Screen, cine: Cine, l
 function takeBack(stream: Stream<Decoded>, screen: Screen): void {
   screen.forget();
   stream.stop();
-  document.body.replaceChildren(make("p", "taken", { role: "alert" }, texts.link.revoked));
+  document.getElementById("first")?.remove();
+  const app = document.getElementById("app");
+  if (app) fill(app, make("p", "taken", { role: "alert" }, texts.link.revoked));
 }
 
 function backButton(): HTMLButtonElement {

@@ -30,6 +30,10 @@ SCHEMA = Schema(
 )
 
 
+_APPEND_SECONDS = 5.0
+"""Everybody's request waits for its record: when the database is away, they are to be told soon."""
+
+
 class AuditStore:
     """Writes and reads entries; changes none."""
 
@@ -38,7 +42,7 @@ class AuditStore:
 
     async def append(self, links: Sequence[Link]) -> None:
         """Writes them durably, in order."""
-        await self._audit.insert_many([_document(link) for link in links])
+        await self._audit.insert_many([_document(link) for link in links], timeout=_APPEND_SECONDS)
 
     async def walk(self) -> AsyncIterator[Link]:
         """All links, chain by chain, each by rising sequence."""

@@ -128,11 +128,16 @@ class Collection:
         return Page(items, query.place_of(items[-1]) if len(found) > query.limit else None)
 
     async def iterate(
-        self, criteria: Document, *, batch: int = 200, sort: Sequence[str] = ()
+        self,
+        criteria: Document,
+        *,
+        batch: int = 200,
+        sort: Sequence[str] = (),
+        projection: Document | None = None,
     ) -> AsyncIterator[Document]:
         """All matching documents one by one, in constant memory; each batch has its own time limit."""
         with typed_errors():
-            cursor = self._raw.find(criteria, batch_size=batch)
+            cursor = self._raw.find(criteria, projection, batch_size=batch)
             if sort:
                 cursor = cursor.sort(sort_pairs(sort))
         try:
@@ -166,10 +171,12 @@ class Collection:
         async with limited(self._seconds):
             await self._raw.insert_one(document, session=session)
 
-    async def insert_many(self, documents: Sequence[Document], *, session: Session | None = None) -> None:
+    async def insert_many(
+        self, documents: Sequence[Document], *, session: Session | None = None, timeout: float | None = None
+    ) -> None:
         """Adds documents in order up to the first that fails; nothing to add is no error. Raises DuplicateKey."""
         if documents:
-            async with limited(self._seconds * 4):
+            async with limited(timeout or self._seconds * 4):
                 await self._raw.insert_many(documents, session=session)
 
     async def update_one(

@@ -12,6 +12,7 @@ from backend.access.model import ANONYMOUS, Kind, Principal
 from backend.platform.clock import Clock
 from backend.platform.errors import Unauthenticated
 
+from .model import Session
 from .sessions import CACHE_SECONDS, Sessions, secret_id
 from .tokens import Claims, InvalidToken, Tokens
 
@@ -87,7 +88,7 @@ class Authenticator:
             if morsel is not None and _SECRET.fullmatch(morsel.value):
                 session = await self._sessions.find(secret_id(morsel.value))
                 if session is not None and session.opens(segment):
-                    return session.principal
+                    return await self._owner(request, session, segment) or session.principal
         morsel = cookies.get(SESSION_COOKIE)
         if morsel is None:
             return ANONYMOUS
@@ -98,6 +99,15 @@ class Authenticator:
             # A guest's secret counts on the paths of what was shared, whatever name the cookie was given.
             raise SessionEnded
         return principal
+
+    async def _owner(self, request: HTTPServerRequest, guest: Session, exam: str) -> Principal | None:
+        """The signed-in patient whose own exam it is: trying one's own share must not narrow what one sees of it."""
+        persons = {shared.person for shared in guest.shared if shared.exam == exam}
+        morsel = request.cookies.get(SESSION_COOKIE)
+        if not persons or morsel is None or not _SECRET.fullmatch(morsel.value):
+            return None
+        session = await self._sessions.find(secret_id(morsel.value))
+        return session.principal if session is not None and persons <= session.persons else None
 
     async def _living(self, session_id: str) -> Principal:
         session = await self._sessions.find(session_id)

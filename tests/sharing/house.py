@@ -120,6 +120,11 @@ class Patient(Browser):
         assert status == 201, made
         return made
 
+    async def manifest_of(self, exam: Exam) -> Any:
+        status, manifest = await self.ask("GET", f"/api/v1/exams/{exam.exam}/manifest")
+        assert status == 200, manifest
+        return manifest
+
     async def listed(self, share: dict[str, Any]) -> dict[str, Any]:
         status, one = await self.ask("GET", f"/api/v1/shares/{share['id']}")
         assert status == 200, one

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
+from backend.access.model import Action, ExamRef, Kind, Principal, SharedExam
+from backend.access.rules import decide
 from tests.identity.house import Browser
 from tests.sharing.house import FINDINGS, GUEST, PHONE, Guest, Patient, SharingHouse, verified
 
@@ -255,3 +258,27 @@ async def test_the_qr_code_is_the_link(house: SharingHouse, patient: Patient) ->
     assert (await patient.listed(share))["url"] == share["url"]
     await patient.ask("DELETE", f"/api/v1/shares/{share['id']}")
     assert (await patient.ask("GET", f"/api/v1/shares/{share['id']}/qr"))[0] == 410
+
+
+async def test_trying_the_own_share_does_not_narrow_what_one_sees(house: SharingHouse, patient: Patient) -> None:
+    series = await house.series(house.ct)
+    share = await patient.share(house.ct, series=[series[0]], passcode=False)
+    same_phone = Guest(house, share["url"])
+    same_phone.cookies = patient.cookies
+    await same_phone.verify()
+    await same_phone.open()
+    assert len((await patient.manifest_of(house.ct))["series"]) == 3
+    del patient.cookies["yy_session"]
+    shown = await patient.manifest_of(house.ct)
+    assert len(shown["series"]) == 1 and shown["watermark"].startswith("139****5678")
+
+
+def test_an_exam_that_turns_out_to_be_of_somebody_else_is_shared_no_more() -> None:
+    shared = SharedExam("exam", "person", report=True)
+    guest = Principal(Kind.GUEST, "guest:x", share="s", shared=(shared,))
+    for action in (Action.EXAM_VIEW, Action.REPORT_READ):
+        assert decide(guest, action, ExamRef("exam", "h1", "person")).allowed
+        assert not decide(guest, action, ExamRef("exam", "h1", "another")).allowed
+        assert not decide(guest, action, ExamRef("exam", "h1", "")).allowed
+    nobody = replace(guest, shared=(SharedExam("exam", "", report=True),))
+    assert not decide(nobody, Action.EXAM_VIEW, ExamRef("exam", "h1", "")).allowed

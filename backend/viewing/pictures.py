@@ -61,6 +61,11 @@ class Pictures:
         """More work waits than will be done in a moment: nothing should be fetched ahead now."""
         return self._pool.waiting > 2 * self._pool.threads
 
+    def at_hand(self, ref: FrameRef, fit: Size) -> bool:
+        """Whether a JPEG of this frame is made on the spot: small, and its values in memory."""
+        width, height = shown_size(ref, fit)
+        return width * height <= _INLINE_PIXELS and self.source.peek(ref, (width, height), exact=False) is not None
+
     async def look(self, view: SeriesView, ref: FrameRef, asked: WindowValues | None, urgency: Urgency) -> Look:
         """The transform of a frame with the window asked for; None asks for the frame's own default."""
         transform = ref.transform or await self.source.transform(ref, urgency)
@@ -89,8 +94,7 @@ class Pictures:
         if kept is not None:
             return kept
         values = self.source.peek(ref, size, exact=exact)
-        inline = urgency is Urgency.SEEN and size[0] * size[1] <= _INLINE_PIXELS
-        if values is not None and not exact and inline:
+        if values is not None and not exact and urgency is Urgency.SEEN and size[0] * size[1] <= _INLINE_PIXELS:
             picture = self._picture(values, look, fmt, quality, exact)
             self._encoded.keep(key, picture)
             return picture

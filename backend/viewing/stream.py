@@ -166,6 +166,23 @@ class Stream:
 
     async def _render(self, items: list[Item]) -> None:
         """Makes the pictures of `items`, unless the view moves on meanwhile."""
+        try:
+            made = self._make(items) if await self._at_hand(items[0]) else self._interruptible(items)
+            self._ready.extend(await made)
+        except Unavailable as error:
+            await self._unavailable(items, error)
+        except YunyingError as error:
+            self._failed(items, error)
+
+    async def _at_hand(self, item: Item) -> bool:
+        """Whether the picture is made on the spot, in less time than tasks would cost that watch the view meanwhile."""
+        if item.tier is not Tier.SEEN:
+            return False
+        view = await self._series(item.series)
+        return item.frame < len(view.frames) and self._pictures.at_hand(view.frames[item.frame], item.fit)
+
+    async def _interruptible(self, items: list[Item]) -> list[_Parcel]:
+        """The pictures, or none when the view moved on while they were made."""
         task = asyncio.ensure_future(self._make(items))
         changed = asyncio.ensure_future(self._changed.wait())
         try:
@@ -173,14 +190,10 @@ class Stream:
                 await asyncio.wait({task, changed}, return_when=asyncio.FIRST_COMPLETED)
                 if not task.done() and changed.done():
                     if not (self._plan.wanted(items[0]) and self._plan.pressing(items[0])):
-                        return
+                        return []
                     self._changed.clear()
                     changed = asyncio.ensure_future(self._changed.wait())
-            self._ready.extend(task.result())
-        except Unavailable as error:
-            await self._unavailable(items, error)
-        except YunyingError as error:
-            self._failed(items, error)
+            return task.result()
         finally:
             task.cancel()
             changed.cancel()

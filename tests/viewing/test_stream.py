@@ -124,6 +124,9 @@ class Painter:
     slow: frozenset[int] = frozenset()
     busy = False
 
+    def at_hand(self, ref: FrameRef, fit: tuple[int, int]) -> bool:
+        return False
+
     async def sheet(self, view: SeriesView, numbers: Any, **_: Any) -> tuple[Picture, list[int], tuple[int, int]]:
         self.made.append(("sheet", numbers[0]))
         return Picture(bytes(SHEET_BYTES), Format.JPEG, (512, 512), (40.0, 400.0), False), list(numbers), (128, 128)

@@ -129,6 +129,7 @@ class Relay:
         self._rtt = profile.rtt / 1000
         self._down, self._up = Lane(profile.down, self._rtt), Lane(profile.up, self._rtt)
         self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
 
     @property
     def bytes(self) -> tuple[int, int]:
@@ -140,13 +141,21 @@ class Relay:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
         listener.bind(("127.0.0.1", 0))
-        self._server = await asyncio.start_server(self._serve, sock=listener, limit=8192)
+        self._server = await asyncio.start_server(self._begin, sock=listener, limit=8192)
         return int(listener.getsockname()[1])
 
     async def stop(self) -> None:
-        """Ends listening."""
+        """Ends listening and every connection."""
         if self._server:
             self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+
+    def _begin(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        """Holds on to the connection's task: the event loop alone would let go of one that waits."""
+        task = asyncio.create_task(self._serve(client, back))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
     async def _serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -79,3 +79,17 @@ async def test_openers_and_a_revocation_at_once(two: tuple[SharingHouse, Elsewhe
     assert (await patient.listed(share))["opened"] <= 30
     await asyncio.sleep(1.0)
     assert {(await guest.manifest(house.ct))[0] for guest in guests} == {401}
+
+
+async def test_the_limit_holds_across_processes(two: tuple[SharingHouse, Elsewhere]) -> None:
+    """No lock reaches from one process to another: what holds here is the compare-and-set on the share."""
+    house, elsewhere = two
+    patient = await Patient(house).enter()
+    share = await patient.share(house.ct, limit=7)
+    guests = [await verified(house, share, f"139{n:08d}") for n in range(50)]
+    for guest in guests[::2]:
+        guest.house = elsewhere
+    answers = await asyncio.gather(*(guest.open(share["passcode"]) for guest in guests))
+    assert [status for status, _ in answers].count(201) == 7
+    assert {problem["code"] for status, problem in answers if status != 201} == {"share-used-up"}
+    assert (await patient.listed(share))["opened"] == 7

@@ -18,7 +18,7 @@ _RATE_MEMORY, _RTT_MEMORY = 0.6, 20.0
 _FASTEST = 12_500_000.0
 """Rates above 100 Mbit/s make no difference here, bytes a second."""
 _FIRST_RTT = 0.2
-_STARTUP_GAIN, _STARTUP_GROWTH, _STARTUP_ROUNDS = 2.0, 1.25, 3
+_STARTUP_GAIN, _STARTUP_GROWTH, _STARTUP_ROUNDS = 1.5, 1.25, 3
 _QUALITIES = ((600_000 / 8, 50), (3_000_000 / 8, 70))
 _BEST_QUALITY = 85
 
@@ -66,7 +66,7 @@ class Flow:
 
     @property
     def window(self) -> int:
-        """Bytes that may be on their way. Doubled while the link's rate is still being found."""
+        """Bytes that may be on their way. Half more while the rate of the link is still being found."""
         goodput = self.goodput
         if goodput is None:
             return LEAST_WINDOW * 2

@@ -277,6 +277,7 @@ class Stream:
             else:
                 self._changed.clear()
                 await self._changed.wait()
+                await self._tell_problem()
         self._plan.sent(parcel.item, len(parcel.data))
         return True
 

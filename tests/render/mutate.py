@@ -6,7 +6,6 @@ writes one line of JSON per case, flushed, so that whoever reads knows the case 
 
 import json
 import random
-import resource
 import sys
 import time
 import warnings
@@ -16,6 +15,12 @@ import render
 
 LIMITS = render.Limits(max_pixels=4_000_000, max_frames=1000, max_frame_bytes=1 << 25)
 FRAMES = 3
+
+
+def peak_kib() -> int:
+    """The most memory that this process had, KiB. `getrusage` would count what the parent had when it started this one."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
 
 def flip_bits(data: bytearray, chance: random.Random) -> None:
@@ -101,7 +106,7 @@ def main() -> None:
         tell({"case": case})
         began = time.process_time()
         result = outcome(source)
-        spent = {"seconds": time.process_time() - began, "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}
+        spent = {"seconds": time.process_time() - began, "rss": peak_kib()}
         tell({"case": case, "outcome": result} | spent)
 
 

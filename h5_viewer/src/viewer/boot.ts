@@ -73,6 +73,13 @@ function shown(): Promise<void> {
   });
 }
 
+/** Stands across a guest's pictures from the first one on: an element of its own, since the canvas keeps the picture's pixels. */
+function watermark(text: string): void {
+  const layer = element("div", "watermark", view);
+  layer.setAttribute("aria-hidden", "true");
+  for (let i = 0; i < 120; i += 1) element("span", "", layer).textContent = text;
+}
+
 async function paint(
   canvas: HTMLCanvasElement,
   first: FirstPicture,
@@ -98,6 +105,7 @@ app?.classList.toggle("many", manifest.series.length > 1);
 element("header", "top", app);
 const view = element("main", "view", app);
 const canvas = element("canvas", "frame", element("div", "stage", view));
+if (manifest.watermark) watermark(manifest.watermark);
 const bytes = first && bytesOf(first.data);
 const painted = first && bytes ? paint(canvas, first, bytes) : Promise.resolve(null);
 window.handover = { manifest, first, bytes, painted, view, canvas, socket, messages, decode };

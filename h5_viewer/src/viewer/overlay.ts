@@ -8,12 +8,6 @@ import type { Screen } from "./screen";
 
 const BAR_MOST = 96;
 
-/** A guest's watermark. An element of its own: the canvas keeps the picture's exact pixels. */
-function acrossPictures(text: string): HTMLElement {
-  const marks = Array.from({ length: 120 }, () => make("span", "", {}, text));
-  return make("div", "watermark", { "aria-hidden": "true" }, ...marks);
-}
-
 export class Overlay {
   private readonly letters = (["left", "right", "top", "bottom"] as const).map((edge) =>
     make("div", `letter at-${edge}`),
@@ -48,8 +42,7 @@ export class Overlay {
       left,
       this.window,
     );
-    const { watermark } = this.stream.manifest;
-    view.append(...(watermark ? [acrossPictures(watermark)] : []), layer);
+    view.append(layer);
     top.append(back, make("div", "title", {}, this.heading, this.subtitle), this.grade);
     this.describe();
   }

@@ -25,6 +25,7 @@ from backend.archive.rules import Exams
 from backend.archive.store import SCHEMAS as ARCHIVE_SCHEMAS
 from backend.archive.store import ArchiveStore
 from backend.archive.stow import stow_routes
+from backend.audit.anchors import AnchorFile, Anchors
 from backend.audit.rules import Guard, Trail
 from backend.audit.store import SCHEMA as AUDIT_SCHEMA
 from backend.audit.store import AuditStore
@@ -50,6 +51,7 @@ from backend.platform.cpu import CpuPool
 from backend.platform.foundation import Foundation
 from backend.platform.ids import public_id
 from backend.platform.jobs import SCHEMA as INTENT_SCHEMA
+from backend.platform.reseal import Resealer
 from backend.platform.schema import Schema
 from backend.portal.page import Page
 from backend.portal.rules import Exams as PortalExams
@@ -98,6 +100,7 @@ class Core:
     """What several capabilities need: the policy's guard, who is who, and the archive."""
 
     guard: Guard
+    anchors: Anchors
     tokens: Tokens
     sessions: Sessions
     people: People
@@ -110,7 +113,13 @@ class Core:
 
 def core(f: Foundation) -> Core:
     """The core over an opened foundation; its database must have been migrated to `SCHEMAS`."""
-    guard = Guard(Trail(AuditStore(f.database), f.keys.derive("audit"), public_id()), f.clock)
+    chain = public_id()
+    anchors = Anchors(
+        AnchorFile(f.settings.anchor_folder, chain, f.keys.derive("audit-anchors"), f.clock),
+        entries=f.settings.audit_anchor_entries,
+        seconds=f.settings.audit_anchor_seconds,
+    )
+    guard = Guard(Trail(AuditStore(f.database), f.keys.derive("audit"), chain, anchors), f.clock)
     tokens = Tokens(f.keys, f.clock)
     sessions = Sessions(
         SessionStore(f.database),
@@ -123,6 +132,7 @@ def core(f: Foundation) -> Core:
     archive = ArchiveStore(f.database, f.cipher, f.clock)
     return Core(
         guard=guard,
+        anchors=anchors,
         tokens=tokens,
         sessions=sessions,
         people=People(PatientStore(f.database, f.cipher), f.clock),
@@ -150,6 +160,11 @@ def ingest(f: Foundation, c: Core) -> Ingest:
 def pixel_pool(f: Foundation) -> CpuPool:
     """The threads that pixels are worked on in."""
     return CpuPool(f.settings.render_threads or os.cpu_count() or 2, f.settings.render_queue)
+
+
+def resealer(f: Foundation) -> Resealer:
+    """What seals all stored fields anew after a rotation."""
+    return Resealer(f.database, f.cipher, f.intents, SCHEMAS)
 
 
 def deriver(f: Foundation, c: Core, pool: CpuPool) -> Deriver:

@@ -66,7 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     restored.add_argument("file", type=Path)
     restored.add_argument("--replace", action="store_true", help="先清空目标数据库")
     audit = add("audit", _audit, "审计记录")
-    audit.add_argument("action", choices=["verify"])
+    audit.add_argument("action", choices=["verify", "export"])
+    audit.add_argument("file", type=Path, nargs="?", help="导出到的文件（JSON 行）")
+    keys = add("keys", _keys, "主密钥：rotate 启用新密钥，reseal 后台重新加密，status 查看")
+    keys.add_argument("action", choices=["rotate", "reseal", "status"])
+    keys.add_argument("--prepare", action="store_true", help="只生成，待分发到每台机器后再启用")
     add_phantom_arguments(add("phantom", phantom, "生成合成影像检查"))
     return parser
 
@@ -129,13 +133,32 @@ def _restore(options: argparse.Namespace) -> int:
     return 0
 
 
-def _audit(_: argparse.Namespace) -> int:
+def _audit(options: argparse.Namespace) -> int:
     from backend import roles
 
-    ok, lines = asyncio.run(roles.verify_audit(_settings()))
+    if options.action == "verify":
+        return _told(*asyncio.run(roles.verify_audit(_settings())))
+    if options.file is None:
+        return _told(False, ["请给出导出到的文件：yunying audit export FILE"])
+    if options.file.exists():
+        return _told(False, [f"{options.file} 已存在，不会覆盖，请换一个文件名。"])
+    return _told(True, asyncio.run(roles.export_audit(_settings(), options.file)))
+
+
+def _keys(options: argparse.Namespace) -> int:
+    from backend import roles
+
+    if options.action == "rotate":
+        return _told(True, roles.rotate_keys(_settings(), prepare=options.prepare))
+    if options.action == "reseal":
+        return _told(True, asyncio.run(roles.reseal_fields(_settings())))
+    return _told(*asyncio.run(roles.key_status(_settings())))
+
+
+def _told(good: bool, lines: Sequence[str]) -> int:
     for line in lines:
         print(line)  # noqa: T201
-    return 0 if ok else 1
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -13,12 +13,15 @@ from tornado.netutil import bind_sockets
 
 from backend import app
 from backend.archive.dicom_node import DicomNode, NodeOptions
-from backend.audit.rules import verify
+from backend.audit.anchors import read_anchors
 from backend.audit.store import AuditStore
+from backend.audit.verification import export, verify
 from backend.platform.dump import dump, restore
 from backend.platform.executor import InProcessExecutor
 from backend.platform.foundation import Foundation, foundation
+from backend.platform.keyring import KeyRing, load_master_key
 from backend.platform.processes import until_told
+from backend.platform.reseal import KIND as RESEAL
 from backend.platform.schema import migrate
 from backend.platform.settings import Settings
 
@@ -31,7 +34,11 @@ _CLOSING_SECONDS = 5.0
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Foundation, app.Core]]:
     async with foundation(settings) as f:
         await migrate(f.database, app.SCHEMAS, f.clock)
-        yield f, app.core(f)
+        core = app.core(f)
+        try:
+            yield f, core
+        finally:
+            await core.anchors.stop()
 
 
 async def serve(settings: Settings) -> None:
@@ -64,6 +71,7 @@ async def worker(settings: Settings) -> None:
         pool, receiver = app.pixel_pool(f), app.ingest(f, c)
         executor = InProcessExecutor(f.intents, slots=settings.worker_jobs)
         executor.handle("derive-series", app.deriver(f, c, pool).handle)
+        executor.handle(RESEAL, app.resealer(f).handle)
         # What a receiving process had stored when it died is counted here.
         executor.handle("settle-series", receiver.settle)
         await executor.start()
@@ -113,12 +121,61 @@ async def restore_database(settings: Settings, file: Path, *, replace: bool) -> 
         return (await restore(f.database, file, app.SCHEMAS, replace=replace, clock=f.clock)).lines()
 
 
+_FAULTS = {
+    "changed": "内容、位置或前一条与写入时不符",
+    "missing": "中间缺少记录",
+    "cut": "从此条起的记录被删除（库外锚点表明其曾存在）",
+    "rewritten": "整条链被改写（与库外锚点不符）",
+    "forged-anchor": "锚点文件被改动或伪造",
+}
+
+
 async def verify_audit(settings: Settings) -> tuple[bool, list[str]]:
-    """Whether every audit chain is whole, and what was found."""
+    """Whether every audit chain is whole and reaches to its anchored head, and what was found."""
     async with foundation(settings, serves=False) as f:
-        verdict = await verify(AuditStore(f.database), f.keys.derive("audit"))
-        lines = [f"审计记录 {verdict.entries} 条，链 {verdict.chains} 条。"]
-        if verdict.fault is not None:
-            fault = verdict.fault
-            lines.append(f"链 {fault.chain} 第 {fault.sequence} 条有误：{fault.what}。")
-        return verdict.fault is None, lines
+        anchors = list(read_anchors(settings.anchor_folder, f.keys.derive("audit-anchors")))
+        verdict = await verify(AuditStore(f.database), f.keys.derive("audit"), anchors)
+    lines = [f"审计记录 {verdict.entries} 条，链 {verdict.chains} 条，锚点 {len(anchors)} 个。"]
+    if verdict.unanchored:
+        lines.append(f"其中 {verdict.unanchored} 条链没有锚点：早于锚点启用，或锚点文件缺失，其末尾是否完整无法判断。")
+    lines += [f"链 {fault.chain} 第 {fault.sequence} 条有误：{_FAULTS[fault.what]}。" for fault in verdict.faults]
+    return not verdict.faults, lines
+
+
+async def export_audit(settings: Settings, file: Path) -> list[str]:
+    """Writes the whole trail to `file` as JSON lines, with its hashes; how many, and the file's SHA-256."""
+    async with foundation(settings, serves=False) as f:
+        count, digest = await export(AuditStore(f.database), file)
+    return [f"已导出审计记录 {count} 条。", f"SHA-256 {digest}"]
+
+
+def rotate_keys(settings: Settings, *, prepare: bool) -> list[str]:
+    """A new master key beside the others, in use at once or only prepared; what to do next."""
+    load_master_key(settings.key_file, create=settings.environment != "production")
+    ring = KeyRing(settings.key_file)
+    made = ring.rotate(prepare=prepare)
+    if prepare:
+        return [
+            f"已准备密钥 {made}。请把 {settings.key_file.name}.{made}.new 复制到每台机器，再逐台执行 yunying keys rotate。"
+        ]
+    return [f"密钥 {made} 已启用，旧密钥仍用于读取。请备份密钥目录，然后执行 yunying keys reseal。"]
+
+
+async def reseal_fields(settings: Settings) -> list[str]:
+    """Asks the workers to seal all stored fields anew."""
+    async with foundation(settings, serves=False) as f:
+        names = await app.resealer(f).want()
+    return [f"已安排后台重新加密：{'、'.join(names)}。用 yunying keys status 查看进度。"]
+
+
+async def key_status(settings: Settings) -> tuple[bool, list[str]]:
+    """Whether every sealed field can be read, and which keys and ciphers sealed how many."""
+    async with foundation(settings, serves=False) as f:
+        tallies = await app.resealer(f).survey()
+    lines = [
+        f"{tally.collection}：密钥 {key_id}，{cipher}，{count} 项"
+        for tally in tallies
+        for (key_id, cipher), count in sorted(tally.by_key.items())
+    ]
+    unreadable = sum(tally.unreadable for tally in tallies)
+    return unreadable == 0, [*lines, f"无法解密 {unreadable} 项。"]

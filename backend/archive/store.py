@@ -53,6 +53,7 @@ EXAM_SCHEMA = Schema(
         Index(("accession",)),
     ),
     queries=examples(),
+    sealed=("patient",),
 )
 SERIES_SCHEMA = Schema(
     SERIES,
@@ -67,6 +68,7 @@ INSTANCE_SCHEMA = Schema(
         "of exam": Query(INSTANCES, {"exam": "H1/1.2.3"}, sort=("series", "number", "_id"), limit=100, examines=2000),
         "by uid": Query(INSTANCES, {"uid": "1.2.3"}),
     },
+    sealed=("personal",),
 )
 KEPT_ASIDE_SCHEMA = Schema(
     KEPT_ASIDE,

@@ -51,13 +51,27 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A chain's head as it was written outside the database."""
+
+    chain: str
+    sequence: int
+    """Of the latest entry at that time."""
+    digest: str
+    genuine: bool
+    """Whether its keyed hash is right."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fault:
     """Where a chain is broken."""
 
     chain: str
     sequence: int
     what: str
-    """`changed`: content, place or predecessor are not what was written; `missing`: an entry was removed."""
+    """`changed`: content, place or predecessor are not what was written; `missing`: an entry was removed from between; `cut`: this entry
+    and what followed were removed, up to the anchored head at least; `rewritten`: the chain is right in itself but is not the one that was
+    anchored; `forged-anchor`: the anchors were changed from here on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +79,14 @@ class Verdict:
     """What came of checking all chains."""
 
     entries: int
-    """How many were found right, up to the fault if there is one."""
+    """How many were found right, in each chain up to its fault if there is one."""
     chains: int
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
+    """At most one a chain, and one a chain's anchors."""
+    unanchored: int = 0
+    """Chains without any anchor: written before there were anchors, or their anchors were removed."""
+
+    @property
+    def fault(self) -> Fault | None:
+        """The first fault."""
+        return self.faults[0] if self.faults else None

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import json
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Protocol
 
 from backend.access.model import Action, Decision, ExamRef, Kind, Principal
@@ -15,16 +11,10 @@ from backend.access.rules import decide, decide_action
 from backend.platform.clock import Clock
 from backend.platform.errors import Forbidden, NotFound, Unauthenticated, Unavailable
 
-from .model import Entry, Fault, Link, Verdict, origin
+from .chain import GENESIS, chain_hash
+from .model import Entry, Link, origin
 
-GENESIS = "0" * 64
 _BATCH = 500
-
-
-def chain_hash(key: bytes, previous: str, chain: str, sequence: int, entry: Entry) -> str:
-    """HMAC-SHA-256 over the previous hash, the entry's place and its canonical JSON; 64 hexadecimal characters."""
-    body = json.dumps(asdict(entry), ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
-    return hmac.digest(key, f"{previous}|{chain}|{sequence}|{body}".encode(), hashlib.sha256).hex()
 
 
 class TrailStore(Protocol):
@@ -34,8 +24,12 @@ class TrailStore(Protocol):
         """Writes them durably, in order."""
         ...
 
-    def walk(self) -> AsyncIterator[Link]:
-        """All links, chain by chain, each by rising sequence."""
+
+class HeadKeeper(Protocol):
+    """Where the heads of chains are anchored."""
+
+    def note(self, chain: str, sequence: int, digest: str, entries: int) -> None:
+        """The chain has grown by `entries` and ends with this one; returns at once."""
         ...
 
 
@@ -46,8 +40,9 @@ class Trail:
     Entries that come while a write is under way go together into the next one.
     """
 
-    def __init__(self, store: TrailStore, key: bytes, chain: str) -> None:
-        self._store, self._key, self._base = store, key, chain
+    def __init__(self, store: TrailStore, key: bytes, chain: str, heads: HeadKeeper | None = None) -> None:
+        """`chain` is its name, that of no other; `heads` anchors it outside the store."""
+        self._store, self._key, self._base, self._heads = store, key, chain, heads
         self._chain, self._breaks = chain, 0
         self._sequence, self._head = 0, GENESIS
         self._waiting: list[tuple[Entry, asyncio.Future[None]]] = []
@@ -77,6 +72,8 @@ class Trail:
                 raise
             else:
                 self._sequence, self._head = self._sequence + len(links), links[-1].digest
+                if self._heads is not None:
+                    self._heads.note(self._chain, self._sequence - 1, self._head, len(links))
                 _settle(batch, None)
 
     def _link(self, entries: Sequence[Entry]) -> list[Link]:
@@ -101,24 +98,6 @@ def _settle(batch: Sequence[tuple[Entry, asyncio.Future[None]]], error: Exceptio
             future.set_result(None)
         else:
             future.set_exception(error)
-
-
-async def verify(store: TrailStore, key: bytes) -> Verdict:
-    """Walks all chains; the verdict names the first entry that is changed, missing or out of its place.
-
-    Entries cut off at the end of a chain leave no trace in it: that takes heads kept outside the database.
-    """
-    checked, chains = 0, 0
-    chain, expected, head = None, 0, GENESIS
-    async for link in store.walk():
-        if link.chain != chain:
-            chain, expected, head, chains = link.chain, 0, GENESIS, chains + 1
-        if link.sequence != expected:
-            return Verdict(checked, chains, Fault(link.chain, expected, "missing"))
-        if link.previous != head or chain_hash(key, head, link.chain, expected, link.entry) != link.digest:
-            return Verdict(checked, chains, Fault(link.chain, expected, "changed"))
-        checked, expected, head = checked + 1, expected + 1, link.digest
-    return Verdict(checked, chains)
 
 
 class Guard:

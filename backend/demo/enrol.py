@@ -44,7 +44,10 @@ async def enrol(settings: Settings) -> AsyncIterator[Enrolled]:
         async def find(institution: str, study_instance_uid: str) -> Exam | None:
             return await core.archive.exam(f"{institution}/{study_instance_uid}")
 
-        yield Enrolled(gateways, staff, find)
+        try:
+            yield Enrolled(gateways, staff, find)
+        finally:
+            await core.anchors.stop()
 
 
 async def _gateway_tokens(core: app.Core, kept: Path) -> dict[str, str]:

@@ -24,6 +24,7 @@ SCHEMAS = (
         _PATIENTS,
         indexes=(Index(("phone_blind",)), Index(("person",))),
         queries={"by_phone": Query(_PATIENTS, {"phone_blind": "-"}, limit=_MOST_RECORDS)},
+        sealed=_FIELDS,
     ),
     Schema(
         _SESSIONS,

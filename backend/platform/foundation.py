@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .clock import Clock, SystemClock
-from .crypto import FieldCipher, Keys, load_master_key
+from .crypto import FieldCipher, Keys
 from .database import Database
 from .embedded import EmbeddedDatabase, EmbeddedOptions, running_uri
 from .jobs import Intents
+from .keyring import KeyRing, load_master_key
 from .objects import ObjectStore
 from .objects_local import LocalObjects
 from .objects_s3 import S3Objects, S3Options
@@ -42,11 +43,12 @@ async def foundation(settings: Settings, *, serves: bool = True) -> AsyncIterato
         database = await Database.connect(uri, settings.mongodb_name)
         stack.callback(database.close)
         keys = Keys(load_master_key(settings.key_file, create=settings.environment != "production"))
+        cipher = FieldCipher(keys, ring=KeyRing(settings.key_file), cipher=settings.field_cipher)
         clock = SystemClock()
         objects = open_objects(settings)
         if serves:
             await objects.clean()
-        yield Foundation(settings, clock, keys, FieldCipher(keys), database, objects, Intents(database, clock))
+        yield Foundation(settings, clock, keys, cipher, database, objects, Intents(database, clock))
 
 
 def open_objects(settings: Settings) -> ObjectStore:

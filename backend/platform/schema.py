@@ -66,6 +66,9 @@ class Schema:
     """Version -> how documents of the version before become it. Runs at least once: must be safe to repeat."""
     queries: Mapping[str, Query] = field(default_factory=dict)
     """Name -> an example of each query that the store runs; a test explains them all at 50,000 documents."""
+    sealed: tuple[str, ...] = ()
+    """Fields that hold sealed values, each sealed for this collection, its own name and the document's `_id`: they are sealed anew when
+    the key changes."""
 
 
 async def migrate(database: Database, schemas: Sequence[Schema], clock: Clock | None = None) -> None:

@@ -59,8 +59,14 @@ class Settings:
     s3_secret_key: str = setting("", "secret key of the S3 service", secret=True)
 
     master_key_file: Path = setting(
-        Path(), "file with the 32-byte master key in hexadecimal; empty: data/keys/master.key"
+        Path(), "file with the 32-byte master key in hexadecimal; later keys beside it; empty: data/keys/master.key"
     )
+    field_cipher: str = setting("aes-256-gcm", "aes-256-gcm or sm4-gcm: what seals personal fields from now on")
+    audit_anchor: Path = setting(
+        Path(), "folder for the heads of the audit chains, best on another machine; empty: data/audit-anchors"
+    )
+    audit_anchor_entries: int = setting(200, "audit entries after which a head is anchored", low=1, high=1_000_000)
+    audit_anchor_seconds: int = setting(5, "seconds after which a head is anchored at the latest", low=1, high=3600)
 
     dicom_address: str = setting("127.0.0.1", "address that the DICOM node binds")
     dicom_port: int = setting(11112, "port of the DICOM node; 0: any free one", low=0, high=65535)
@@ -125,6 +131,11 @@ class Settings:
         return self.master_key_file if self.master_key_file.name else self.data / "keys" / "master.key"
 
     @property
+    def anchor_folder(self) -> Path:
+        """Folder of the audit chains' anchored heads."""
+        return self.audit_anchor if self.audit_anchor.name else self.data / "audit-anchors"
+
+    @property
     def outbox_file(self) -> Path:
         """File that text messages go to when `sms` is outbox."""
         return self.outbox if self.outbox.name else self.data / "outbox.jsonl"
@@ -152,6 +163,7 @@ class Settings:
     def _check(self) -> None:
         _one_of("environment", self.environment, ENVIRONMENTS)
         _one_of("sms", self.sms, ("outbox", "aliyun"))
+        _one_of("field_cipher", self.field_cipher, ("aes-256-gcm", "sm4-gcm"))
         _one_of("log_level", self.log_level, ("DEBUG", "INFO", "WARNING", "ERROR"))
         if not 1 <= len(self.dicom_ae_title.strip()) <= 16:
             raise _wrong("dicom_ae_title", self.dicom_ae_title, "AE 标题应为 1 至 16 个字符")
@@ -190,6 +202,8 @@ class Settings:
             raise _wrong("public_url", self.public_url, "生产环境必须给出 https:// 开头的公开地址")
         if not self.master_key_file.name:
             raise _wrong("master_key_file", "", "生产环境的主密钥必须放在数据目录之外并单独备份")
+        if not self.audit_anchor.name:
+            raise _wrong("audit_anchor", "", "生产环境的审计锚点必须写到另一台机器的目录（挂载点）")
 
 
 def child_environment(**values: object) -> dict[str, str]:

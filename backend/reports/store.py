@@ -27,6 +27,7 @@ SCHEMA = Schema(
     _REPORTS,
     indexes=(Index(("exam", "-version")),),
     queries={"newest": _newest("-"), "of_exams": _of_exams(["-", "+"])},
+    sealed=("text",),
 )
 
 

@@ -34,6 +34,7 @@ SCHEMAS = (
         _SHARES,
         indexes=(Index(("link",)), Index(("maker", "-created")), Index(("gone",), expire_seconds=0)),
         queries={"by_link": _by_link("-"), "of_maker": _of_maker("-")},
+        sealed=("maker_phone",),
     ),
     Schema(
         _OPENINGS,

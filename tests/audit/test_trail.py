@@ -9,8 +9,9 @@ import pytest
 
 from backend.access.model import Action, ExamRef, Kind, Principal, Role
 from backend.audit.model import Fault
-from backend.audit.rules import Guard, Trail, verify
+from backend.audit.rules import Guard, Trail
 from backend.audit.store import SCHEMA, AuditStore
+from backend.audit.verification import verify
 from backend.platform.clock import ManualClock
 from backend.platform.database import Database
 from backend.platform.errors import NotFound, Unauthenticated, Unavailable

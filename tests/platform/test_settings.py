@@ -42,6 +42,7 @@ def test_a_secret_comes_from_a_file_and_is_masked(tmp_path: Path) -> None:
         ("DICOM_TLS_CERT", "/nowhere.pem", "私钥"),
         ("OBJECTS", "s3://", "桶名"),
         ("PUBLIC_URL", "ftp://x", "https://"),
+        ("FIELD_CIPHER", "rot13", "sm4-gcm"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name_with_the_remedy(variable: str, value: str, remedy: str) -> None:
@@ -60,7 +61,7 @@ def test_an_unknown_name_in_the_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "missing",
-    ["MONGODB_URI", "SMS", "PUBLIC_URL", "MASTER_KEY_FILE", "SMS_KEY_SECRET", "SMS_TEMPLATES"],
+    ["MONGODB_URI", "SMS", "PUBLIC_URL", "MASTER_KEY_FILE", "AUDIT_ANCHOR", "SMS_KEY_SECRET", "SMS_TEMPLATES"],
     ids=lambda name: f"without {name}",
 )
 def test_production_refuses_what_is_unsafe(missing: str) -> None:
@@ -74,6 +75,7 @@ def test_production_refuses_what_is_unsafe(missing: str) -> None:
         "YUNYING_SMS_TEMPLATES": "sign-in-code=SMS_1",
         "YUNYING_PUBLIC_URL": "https://yun.example.cn",
         "YUNYING_MASTER_KEY_FILE": "/run/secrets/master.key",
+        "YUNYING_AUDIT_ANCHOR": "/mnt/anchors",
     }
     Settings.load(good)
     del good[f"YUNYING_{missing}"]

@@ -220,7 +220,7 @@ class Deriver:
         one = frames[lead]
         if one.ref.transform is None:
             entry = describe.unshowable(series, "此序列的图像无法读取，原始数据已完整保存，请联系检查医院。")
-            return SeriesView(series.key, entry, (), modality=series.modality)
+            return SeriesView(series.key, entry, ())
         data = await self._objects.get(one.ref.original)
         transform = one.ref.transform
 
@@ -234,7 +234,7 @@ class Deriver:
             return entry, window
 
         entry, window = await self._work(look)
-        return SeriesView(series.key, entry, (), default_window=window, modality=series.modality)
+        return SeriesView(series.key, entry, (), default_window=window)
 
     async def _overview(
         self, series_key: str, frames: Sequence[IndexedFrame], run: _Run, old: IndexReader | None

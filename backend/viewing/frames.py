@@ -58,11 +58,6 @@ class FrameSource:
         self._originals: SharedCache[tuple[Image, int]] = SharedCache(cache_bytes // 4, lambda opened: opened[1])
         self._transforms: SharedCache[Transform] = SharedCache(4096, lambda _: 1)
 
-    @property
-    def cached_bytes(self) -> int:
-        """Bytes of decoded values and opened originals kept now."""
-        return self._values.bytes + self._originals.bytes
-
     def peek(self, ref: FrameRef, size: Size, *, exact: bool) -> Array | None:
         """The values that `fitted` would give, if they are in memory."""
         found = self._values.peek(_key(ref, size, True))

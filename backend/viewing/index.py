@@ -72,7 +72,6 @@ def pack_index(view: SeriesView, frames: Sequence[IndexedFrame]) -> bytes:
         "window": None if view.default_window is None else asdict(view.default_window),
         "overview": view.overview,
         "reduce": view.overview_reduce,
-        "modality": view.modality,
         "instances": list(shared.instances),
         "transforms": [transform.to_dict() for transform in shared.transforms],
         "shapes": [asdict(shape) for shape in shared.shapes],
@@ -167,7 +166,6 @@ class IndexReader:
             default_window=None if window is None else Window(**window),
             overview=head["overview"],
             overview_reduce=head["reduce"],
-            modality=head["modality"],
         )
 
     def __len__(self) -> int:

@@ -55,7 +55,6 @@ class SeriesView:
     """Object key of the overview; empty until derived."""
     overview_reduce: int = 0
     """Its cells are 1 / 2**overview_reduce of the frames."""
-    modality: str = ""
 
 
 def with_default(transform: Transform, window: Window | None) -> Transform:

@@ -110,7 +110,7 @@ class SeriesViews:
             entry |= {"rows": lead.rows, "columns": lead.columns, "showable": error.text if len(frames) == 1 else True}
             window = None
         entry["order"] = order_digest(frames)
-        return SeriesView(series.key, entry, frames, default_window=window, modality=series.modality)
+        return SeriesView(series.key, entry, frames, default_window=window)
 
 
 def _reference(instance: Instance, frame: int) -> FrameRef:
@@ -139,4 +139,4 @@ def frame_of(view: SeriesView, number: int) -> FrameRef:
 def lead_view(summary: Summary) -> SeriesView:
     """As much of a series as its first picture needs."""
     assert summary.lead is not None
-    return SeriesView(summary.series.key, summary.entry, (summary.lead,), modality=summary.series.modality)
+    return SeriesView(summary.series.key, summary.entry, (summary.lead,))

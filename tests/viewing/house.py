@@ -137,7 +137,7 @@ class House:
             async with gate:
                 return await self.ingest.receive(chunks(), institution, "test:peer")
 
-        gate = asyncio.Semaphore(8)
+        gate = asyncio.Semaphore(4)
         receipts = list(await asyncio.gather(*(one(*offer) for offer in offers)))
         while await self.intents.pending(SETTLE):  # noqa: ASYNC110 - the burst is settled elsewhere
             await asyncio.sleep(0.02)

@@ -53,7 +53,7 @@ def frames(count: int) -> list[IndexedFrame]:
     return made
 
 
-VIEW = SeriesView("H1/1.2.3", {"frames": 7, "rows": 512}, (), Window(40, 400), "overview/aa/b", 2, "CT")
+VIEW = SeriesView("H1/1.2.3", {"frames": 7, "rows": 512}, (), Window(40, 400), "overview/aa/b", 2)
 
 
 def test_everything_comes_back() -> None:

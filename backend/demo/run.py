@@ -85,14 +85,19 @@ async def _start(settings: Settings, uri: str, stack: AsyncExitStack) -> list[Ch
         dicom_ae_title=_AE_TITLE,
         staff_token_minutes=_STAFF_TOKEN_MINUTES,
     )
-    children = []
+    children: list[Child] = []
+    stack.push_async_callback(_stop, children)
     for role in _ROLES:
         command = [sys.executable, "-m", "backend.cli", "--with-parent", str(os.getpid()), role]
         child = Child(role, command, environment, settings.data / "log" / f"{role}.log")
-        stack.push_async_callback(child.stop)
-        await child.start()
         children.append(child)
+        await child.start()
     return children
+
+
+async def _stop(children: list[Child]) -> None:
+    """Ends them side by side: none needs another to end in order."""
+    await asyncio.gather(*(child.stop() for child in children))
 
 
 async def _seed(settings: Settings, uri: str, samples: Path | None, demo_json: Path) -> None:

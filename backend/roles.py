@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from backend.platform.settings import Settings
 log = logging.getLogger("yunying.roles")
 
 _CLOSING_SECONDS = 5.0
+_GIVES_WAY = 10
 
 
 @asynccontextmanager
@@ -66,7 +68,8 @@ async def serve(settings: Settings) -> None:
 
 
 async def worker(settings: Settings) -> None:
-    """Background work, until told to end."""
+    """Background work, until told to end; it gives way to the processes that somebody waits for."""
+    os.nice(_GIVES_WAY)
     async with _opened(settings) as (f, c):
         pool, receiver = app.pixel_pool(f), app.ingest(f, c)
         executor = InProcessExecutor(f.intents, slots=settings.worker_jobs)

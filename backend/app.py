@@ -12,6 +12,7 @@ import tornado.web
 import backend.archive.routes
 import backend.dicomweb.routes
 import backend.identity.routes
+import backend.oversight.routes
 import backend.portal.routes
 import backend.reports.routes
 import backend.sharing.guest_routes
@@ -47,6 +48,7 @@ from backend.notify.rules import TextMessages
 from backend.organisation.rules import Organisation
 from backend.organisation.store import SCHEMAS as ORGANISATION_SCHEMAS
 from backend.organisation.store import OrganisationStore
+from backend.oversight.rules import ExamOpenings, TrailSearch
 from backend.platform.cpu import CpuPool
 from backend.platform.foundation import Foundation
 from backend.platform.ids import public_id
@@ -204,6 +206,7 @@ def web_routes(f: Foundation, c: Core, pool: CpuPool, receiver: Ingest) -> list[
         *backend.web.static.routes(STATIC),
         *backend.identity.routes.routes(gate, c.accounts, c.sessions),
         *_sharing(f, c, gate, messages, name_of),
+        *_oversight(f, c, name_of),
         *backend.portal.routes.routes(PortalExams(c.archive, reports, names, c.guard), Page(STATIC)),
         *backend.reports.routes.routes(reports),
         *backend.viewing.routes.routes(
@@ -223,6 +226,12 @@ def _sharing(f: Foundation, c: Core, gate: Gate, messages: TextMessages, name_of
         *backend.sharing.routes.routes(shares, f.settings.public_url),
         *backend.sharing.guest_routes.routes(guests, Page(STATIC)),
     ]
+
+
+def _oversight(f: Foundation, c: Core, name_of: InstitutionName) -> list[Route]:
+    trail = AuditStore(f.database)
+    search = TrailSearch(trail, c.guard, f.clock)
+    return backend.oversight.routes.routes(search, ExamOpenings(trail, c.archive, name_of, c.guard, f.clock))
 
 
 def _sender(f: Foundation) -> TextMessages:

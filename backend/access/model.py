@@ -62,6 +62,9 @@ class Action(StrEnum):
     IDENTITY_PROVE = "identity.prove"
     """Add proof of identity to one's own session."""
     AUDIT_READ = "audit.read"
+    """Search the audit trail: of the province, or of the own institution."""
+    AUDIT_OWN = "audit.own"
+    """See who opened one's own exams."""
 
 
 class Scenario(StrEnum):

@@ -25,6 +25,7 @@ PATIENT_ACTIONS = frozenset(
         Action.SESSION_MANAGE,
         Action.SHARE_CREATE,
         Action.IDENTITY_PROVE,
+        Action.AUDIT_OWN,
     }
 )
 LINK_ACTIONS = frozenset({Action.EXAM_VIEW})

@@ -51,6 +51,20 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class TrailQuery:
+    """Which entries are looked for; empty conditions do not restrict."""
+
+    resource: str = ""
+    subject: str = ""
+    institution: str = ""
+    since: datetime = datetime.min
+    until: datetime = datetime.max
+    """Not included."""
+    actions: frozenset[str] = frozenset()
+    allowed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Anchor:
     """A chain's head as it was written outside the database."""
 

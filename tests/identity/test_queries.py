@@ -42,6 +42,7 @@ FILTERS: dict[str, dict[str, Document]] = {
         "resource": {"resource": "r77", "time": {"$gte": START}},
         "subject": {"subject": "s77", "time": {"$gte": START}},
         "institution": {"institution": "i77", "time": {"$gte": START}},
+        "month": {"time": {"$gte": START, "$lt": START + timedelta(days=31)}},
     },
     "reports": {"newest": {"exam": "e77"}, "of_exams": {"exam": {"$in": [f"e{n}" for n in range(20)]}}},
 }

@@ -133,7 +133,7 @@ def routes(search: TrailSearch, openings: ExamOpenings) -> list[Route]:
     )
     entry = {"time": _TIME, **dict.fromkeys(words, _TEXT), "allowed": {"type": "boolean"}, "chain": _TEXT}
     visit = {
-        "time": {**_TIME, "description": "首次打开的时间；半小时内的多次打开合为一次"},
+        "time": {**_TIME, "description": "首次打开的时间；半小时内的多次打开合为一次，一页因此可能少于 limit 条"},
         "kind": {"enum": ["self", "staff", "link", "share", "other"]},
         "viewer": _TEXT,
         "institution": _TEXT,

@@ -9,10 +9,7 @@ import pytest
 
 from backend.access.model import Action, Decision, Grade, Kind, Principal, Role, Scenario, SharedExam
 from backend.identity.model import Account
-from backend.oversight.routes import routes
-from backend.oversight.rules import ExamOpenings, TrailSearch
 from backend.platform.database import Database
-from backend.web.router import Route
 from tests.identity.house import Browser
 from tests.portal.site import WANG_ID, Site, Study
 
@@ -21,15 +18,7 @@ WANG = Study(name="王^五", id_number=WANG_ID, phone="13800000002", patient_id=
 
 
 class Watched(Site):
-    """The site with the trail's routes."""
-
-    def all_routes(self) -> list[Route]:
-        async def name_of(code: str) -> str:
-            return {"h1": "沈阳市第一人民医院"}.get(code, code)
-
-        search = TrailSearch(self.audit, self.guard, self.clock)
-        openings = ExamOpenings(self.audit, self.archive, name_of, self.guard, self.clock)
-        return [*super().all_routes(), *routes(search, openings)]
+    """The site, and people who open exams."""
 
     async def bearer(self, role: Role, institution: str = "h1", name: str = "") -> dict[str, str]:
         started = await self.sessions.start_staff(Account(name or role.value, institution, frozenset({role})))

@@ -20,6 +20,8 @@ from backend.organisation.model import Institution
 from backend.organisation.rules import Organisation
 from backend.organisation.store import SCHEMAS as ORGANISATION_SCHEMAS
 from backend.organisation.store import OrganisationStore
+from backend.oversight.routes import routes as oversight_routes
+from backend.oversight.rules import ExamOpenings, TrailSearch
 from backend.platform.jobs import SCHEMA as INTENTS_SCHEMA
 from backend.platform.jobs import Intents
 from backend.platform.objects_local import LocalObjects
@@ -96,6 +98,12 @@ class Site(House):
         self.reports = Reports(ReportStore(self.database, self.cipher), self.archive, self.guard, self.clock)
         names = InstitutionNames(self.organisation, self.clock)
         self.exams = Exams(self.archive, self.reports, names, self.guard)
+
+        async def name_of(code: str) -> str:
+            return (await names.read()).get(code, code)
+
+        self.search = TrailSearch(self.audit, self.guard, self.clock)
+        self.openings = ExamOpenings(self.audit, self.archive, name_of, self.guard, self.clock)
         self.page = Page(STATIC)
 
     async def begin(self) -> None:
@@ -108,6 +116,7 @@ class Site(House):
     def all_routes(self) -> list[Route]:
         """All routes of these packages."""
         table = [*self.identity_routes(), *report_routes(self.reports), *portal_routes(self.exams, self.page)]
+        table += oversight_routes(self.search, self.openings)
         return [*table, *static_routes(STATIC), *openapi_routes(table, "test")]
 
     async def end(self) -> None:

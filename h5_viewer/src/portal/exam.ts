@@ -1,6 +1,7 @@
 /** One exam: its facts, its report, its series, and the way to the pictures. */
 import * as api from "./api";
 import { button, fill, make } from "./elements";
+import { Seen } from "./seen";
 import { ShareSheet } from "./share-sheet";
 import { share as shareText } from "./share-texts";
 import * as texts from "./texts";
@@ -75,6 +76,7 @@ export class ExamPage {
           seriesOf(exam),
         ),
         report,
+        new Seen(exam.exam, this.failed).element,
       ),
     );
     void this.loadReport(report);

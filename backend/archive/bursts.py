@@ -18,7 +18,8 @@ from .journal import Journal
 
 log = logging.getLogger(__name__)
 
-_OPEN_SECONDS = 0.3
+_QUIET_SECONDS = 0.3
+_LONGEST_SECONDS = 2.0
 _RETRY_SECONDS = 2.0
 
 
@@ -31,11 +32,13 @@ class Burst:
         self.marked = False
         self.marking = asyncio.Lock()
         self.due = asyncio.Event()
+        self.count = 0
         self._inside = 0
         self._empty = asyncio.Event()
 
     def enter(self) -> None:
         """One more instance is being written."""
+        self.count += 1
         self._inside += 1
         self._empty.clear()
 
@@ -97,9 +100,7 @@ class Bursts:
             await self.flush()
 
     async def _settle(self, burst: Burst) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_OPEN_SECONDS):
-                await burst.due.wait()
+        await self._until_quiet(burst)
         del self._open[burst.series_key]
         await burst.emptied()
         if not burst.marked:
@@ -114,3 +115,15 @@ class Bursts:
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 return
+
+    @staticmethod
+    async def _until_quiet(burst: Burst) -> None:
+        """Waits until nothing more comes for a moment, or for as long as a burst may last."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_SECONDS):
+                seen = -1
+                while seen != burst.count:
+                    seen = burst.count
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(burst.due.wait(), _QUIET_SECONDS)
+                        return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tornado.httpclient import AsyncHTTPClient
 
 from backend import app
 from backend.identity.store import PatientStore
@@ -127,3 +129,35 @@ async def test_verify_and_export_as_an_operator_runs_them(system: System) -> Non
     await house.f.database.collection("audit").delete_one({"_id": f"{last['chain']}/{last['sequence']:012d}"})
     status, said = await system.command("audit", "verify")
     assert status == 1 and last["chain"] in said and f"第 {last['sequence']} 条" in said and "被删除" in said
+
+
+async def test_a_role_that_is_told_to_end_anchors_its_last_entry(system: System) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # Neither time nor number of entries brings the second anchor: only the end does.
+    rare = {"audit_anchor_seconds": "3600", "audit_anchor_entries": "1000000"}
+    patient = await Patient(system.house).enter()
+    cookies = "; ".join(f"{name}={value}" for name, value in patient.cookies.items())
+    await system.house.core.anchors.stop()
+    known = set(system.house.f.settings.anchor_folder.glob("*.anchors"))
+    serve = await system.process("serve", http_port=str(port), **rare)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        async with asyncio.timeout(40):
+            while True:
+                try:
+                    await AsyncHTTPClient().fetch(f"{url}/readyz")
+                    break
+                except OSError:
+                    await asyncio.sleep(0.1)
+        for _ in range(5):
+            await AsyncHTTPClient().fetch(f"{url}/api/v1/exams/{system.house.ct.exam}", headers={"Cookie": cookies})
+    finally:
+        serve.terminate()
+        await serve.communicate()
+    (file,) = set(system.house.f.settings.anchor_folder.glob("*.anchors")) - known
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    audit = system.house.f.database.collection("audit")
+    entries = await audit.find({"chain": lines[0]["chain"]})
+    assert len(entries) > 1 and [line["sequence"] for line in lines] == [0, len(entries) - 1]

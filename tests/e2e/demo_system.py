@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -84,6 +85,11 @@ class Demo:
     def logs(self) -> str:
         """Everything that its processes wrote down."""
         return "".join(path.read_text(errors="replace") for path in sorted(self.data.glob("log/*.log"))) + self.said()
+
+    def traces(self) -> list[str]:
+        """Traces of our own code in the logs; pynetdicom writes one of its own where a peer's socket dies under it."""
+        blocks = re.findall(r"^Traceback .*\n(?:[ \t].*\n)+", self.logs(), re.MULTILINE)
+        return [block for block in blocks if "/backend/" in block or "/render/" in block]
 
     def processes(self, *words: str) -> list[int]:
         """Living processes of this demo whose command line holds all `words`."""

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.viewer_page import Viewer
-from tests.e2e.demo_system import Demo
+from tests.e2e.demo_system import Demo, until
 from tests.e2e.people import Patient
 from tests.e2e.test_contract import DALIAN, SHENYANG
 
@@ -152,8 +152,7 @@ def test_fingers(demo: Demo, zhang: Patient, chromium: Browser) -> None:
     viewer.until(lambda state: state["window"] != changed).rest()
     shown = viewer.grey()
     viewer.tool("反相")
-    viewer.rest()
-    assert np.array_equal(viewer.grey(), 255 - shown.astype(int))
+    until(lambda: np.array_equal(viewer.grey(), 255 - shown.astype(int)), 5, "inverted")
     viewer.tool("反相")
     letters = viewer.letters()
     assert set(letters) == {"R", "L", "A", "P"}

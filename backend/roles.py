@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
@@ -24,7 +24,7 @@ from backend.platform.keyring import KeyRing, load_master_key
 from backend.platform.processes import until_told
 from backend.platform.reseal import KIND as RESEAL
 from backend.platform.schema import migrate
-from backend.platform.settings import Settings
+from backend.platform.settings import Settings, SettingsError
 
 log = logging.getLogger("yunying.roles")
 
@@ -43,6 +43,17 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Foundation, app.Cor
             await core.anchors.stop()
 
 
+@contextmanager
+def _binding(name: str, port: int) -> Iterator[None]:
+    """Says which setting names a port that cannot be had."""
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"设置 YUNYING_{name.upper()}={port} 无法使用：{error.strerror}。请改用其他端口，或停止占用它的程序。"
+        ) from error
+
+
 async def serve(settings: Settings) -> None:
     """Pages, interface, DICOMweb and streams, until told to end."""
     async with _opened(settings) as (f, c):
@@ -57,7 +68,8 @@ async def serve(settings: Settings) -> None:
             idle_connection_timeout=120,
             body_timeout=600,
         )
-        server.add_sockets(bind_sockets(settings.http_port, settings.http_address))
+        with _binding("http_port", settings.http_port):
+            server.add_sockets(bind_sockets(settings.http_port, settings.http_address))
         log.info("serving on %s:%s", settings.http_address, settings.http_port)
         await until_told()
         server.stop()
@@ -100,7 +112,8 @@ async def dicom(settings: Settings) -> None:
             tls_ca=settings.dicom_tls_ca,
         )
         node = DicomNode(receiver, c.organisation, options)
-        await node.start()
+        with _binding("dicom_port", settings.dicom_port):
+            await node.start()
         await until_told()
         await node.stop()
         await receiver.stop()

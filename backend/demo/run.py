@@ -21,9 +21,9 @@ from backend.platform.settings import Settings, child_environment
 from .data import PATIENTS
 from .enrol import enrol
 from .pictures import plan_of
+from .ports import ADDRESS, dicom_port, must_be_free
 from .seed import Doors, seed
 
-_ADDRESS = "127.0.0.1"
 _AE_TITLE = "YUNYING"
 _ROLES = ("serve", "worker", "dicom")
 _READY_SECONDS = 60.0
@@ -41,15 +41,16 @@ def run(data: Path, port: int, samples: Path | None) -> int:
     data = data.resolve()
     (data / "log").mkdir(parents=True, exist_ok=True)
     (data / "demo.json").unlink(missing_ok=True)
-    _must_be_free(port)
-    settings = Settings(
-        environment="demo",
-        data=data,
-        http_port=port,
-        dicom_port=_dicom_port(),
-        staff_token_minutes=_STAFF_TOKEN_MINUTES,
-    )
-    asyncio.run(_run(settings, samples))
+    must_be_free(port)
+    with dicom_port() as node:
+        settings = Settings(
+            environment="demo",
+            data=data,
+            http_port=port,
+            dicom_port=node,
+            staff_token_minutes=_STAFF_TOKEN_MINUTES,
+        )
+        asyncio.run(_run(settings, samples))
     return 0
 
 
@@ -78,9 +79,9 @@ async def _start(settings: Settings, uri: str, stack: AsyncExitStack) -> list[Ch
         environment="demo",
         data=settings.data,
         mongodb_uri=uri,
-        http_address=_ADDRESS,
+        http_address=ADDRESS,
         http_port=settings.http_port,
-        dicom_address=_ADDRESS,
+        dicom_address=ADDRESS,
         dicom_port=settings.dicom_port,
         dicom_ae_title=_AE_TITLE,
         staff_token_minutes=_STAFF_TOKEN_MINUTES,
@@ -101,12 +102,12 @@ async def _stop(children: list[Child]) -> None:
 
 
 async def _seed(settings: Settings, uri: str, samples: Path | None, demo_json: Path) -> None:
-    base_url = f"http://{_ADDRESS}:{settings.http_port}"
+    base_url = f"http://{ADDRESS}:{settings.http_port}"
     await _until_ready(base_url, settings.dicom_port)
     async with enrol(replace(settings, mongodb_uri=uri)) as enrolled:
         doors = Doors(
             base_url,
-            _ADDRESS,
+            ADDRESS,
             settings.dicom_port,
             _AE_TITLE,
             settings.outbox_file,
@@ -138,33 +139,11 @@ def _is_ready(base_url: str) -> bool:
 def _listening(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
-        return probe.connect_ex((_ADDRESS, port)) == 0
-
-
-def _must_be_free(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_ADDRESS, port))
-        except OSError as error:
-            raise DemoError(f"端口 {port} 已被占用或不可用，请用 PORT=其他端口 make demo。") from error
-
-
-def _dicom_port() -> int:
-    """11112, which dcm4che and others use for demos, if it is free; else any free one."""
-    for wanted in (11112, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((_ADDRESS, wanted))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("没有可用的本机端口给 DICOM 节点。")
+        return probe.connect_ex((ADDRESS, port)) == 0
 
 
 def _banner(settings: Settings, demo_json: Path, children: list[Child]) -> str:
-    base = f"http://{_ADDRESS}:{settings.http_port}"
+    base = f"http://{ADDRESS}:{settings.http_port}"
     first = PATIENTS[0]
     running = "、".join(f"{child.name}（{child.pid}）" for child in children)
     return f"""
@@ -172,7 +151,7 @@ def _banner(settings: Settings, demo_json: Path, children: list[Child]) -> str:
   患者入口      {base}/          手机号 {first.phone}，姓名 {first.name}，证件号后四位 {first.id_number[-4:]}
   短信验证码    {settings.outbox_file}   （每行一条，最后一行是最新的）
   账号与凭证    {demo_json}   （患者姓名与证件号、医护账号、上传凭证都在其中）
-  DICOM 节点    {_AE_TITLE}@{_ADDRESS}:{settings.dicom_port}   主叫 AE：SYHN_PACS、DLBH_PACS
+  DICOM 节点    {_AE_TITLE}@{ADDRESS}:{settings.dicom_port}   主叫 AE：SYHN_PACS、DLBH_PACS
   接口说明      {base}/api/v1/openapi.json
   日志          {settings.data / "log"}   进程：{running}
 按 Ctrl-C 停止；再次启动时沿用同一数据。

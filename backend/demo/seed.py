@@ -53,7 +53,8 @@ async def _ensure(doors: Doors, source: Source, find: FindExam, tell: Tell) -> d
         tell(f"接收 {plan.institution.name} {plan.person.name} {plan.description}（{plan.door}）")
         await _send(doors, source)
         exam = await find(plan.institution.code, study)
-    assert exam is not None, "the door said that the exam was stored"
+    if exam is None:
+        raise NotAccepted("影像已被接收，但在本系统中查不到。请确认 DICOM 端口没有被另一个系统占用。")
     if plan.findings:
         await _report(doors, plan, exam.exam)
     return {

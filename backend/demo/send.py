@@ -66,9 +66,11 @@ def _store(host: str, port: int, called: str, calling: str, files: Iterable[byte
             raise NotAccepted("DICOM 节点未接受连接，请检查端口与 AE 标题。")
         try:
             for dataset in datasets:
-                status = association.send_c_store(dataset)
-                if status.get("Status", 0xFFFF) not in _WARNING_OR_SUCCESS:
-                    raise NotAccepted(f"C-STORE 未被接受，状态 {status.get('Status', 0):#06x}。")
+                status = association.send_c_store(dataset).get("Status")
+                if status is None:
+                    raise NotAccepted("DICOM 节点中断了连接，请查看 log/dicom.log。")
+                if status not in _WARNING_OR_SUCCESS:
+                    raise NotAccepted(f"C-STORE 未被接受，状态 {status:#06x}。")
         finally:
             association.release()
 

@@ -40,6 +40,8 @@ declare global {
   }
 }
 
+/** The linear window that leaves 8 bits as they are (PS3.3 C.11.2.1.2.1): what a colour picture is shown with. */
+const UNCHANGED: ImageWindow = [128, 256];
 /** Thumbnails wait for the first picture to be exact, but no longer than this. */
 const THUMBNAILS_AFTER = 2500;
 
@@ -167,7 +169,7 @@ async function start(page: Handover): Promise<void> {
       exam: stream.manifest.exam,
       series: stream.series,
       frame: stream.frame,
-      window: stream.shownWindow(),
+      window: stream.entry.colour ? UNCHANGED : stream.shownWindow(),
       grade: stream.manifest.grade,
       level: screen.levelNow,
       pending: screen.levelNow !== "final" || stream.waiting(),

@@ -55,6 +55,11 @@ class Flow:
         return self._sent - self._acked
 
     @property
+    def acknowledged(self) -> int:
+        """Bytes acknowledged in all."""
+        return self._acked
+
+    @property
     def goodput(self) -> float | None:
         """Bytes a second that arrive; None before anything was acknowledged."""
         return max(rate for _, rate in self._rates) if self._rates else None

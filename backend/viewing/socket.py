@@ -27,7 +27,7 @@ log = logging.getLogger("yunying.stream")
 CLOSE_UNKNOWN, CLOSE_TICKET, CLOSE_REVOKED, CLOSE_MISUSE, CLOSE_OVERLOADED = 1008, 4401, 4403, 4409, 1013
 FIRST_MESSAGE_SECONDS = 10.0
 _PING_SECONDS, _SILENCE_SECONDS = 5.0, 30.0
-_MESSAGES_A_SECOND = 400
+_MESSAGES_A_SECOND = 1000
 _OPEN = Gauge("yunying_streams", "Open streams")
 
 
@@ -80,7 +80,7 @@ class StreamHandler(Handler, WebSocketHandler):
         try:
             parsed = messages.parse(message)
             if self._terminal is not None:
-                await self._terminal.take(parsed)
+                await self._take(self._terminal, parsed)
             elif isinstance(parsed, messages.Open):
                 await self._begin(parsed)
             else:
@@ -96,6 +96,12 @@ class StreamHandler(Handler, WebSocketHandler):
             self.close(CLOSE_OVERLOADED, error.code)
         except (WebSocketClosedError, ConnectionError):
             self.close()
+
+    async def _take(self, terminal: Terminal, message: messages.Message) -> None:
+        acknowledged = terminal.stream.flow.acknowledged
+        await terminal.take(message)
+        if terminal.stream.flow.acknowledged > acknowledged:
+            self._budget += 1  # Whoever receives much must acknowledge much.
 
     async def _begin(self, opening: messages.Open) -> None:
         ticket = self.tickets.verify(opening.ticket)

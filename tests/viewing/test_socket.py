@@ -312,3 +312,23 @@ async def test_many_viewers_of_one_frame_decode_it_once(house: House) -> None:
     assert {answer.code for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     assert calls == 1
+
+
+async def test_a_flood_of_messages_is_put_out_but_acknowledgements_are_none(house: House) -> None:
+    """On a fast link a terminal receives, and so acknowledges, more in a moment than it could have to say."""
+    _, _, ticket = await ct(house, 2)
+    viewer = await house.socket()
+    await viewer.open(ticket)
+    await viewer.until(lambda header: header["k"] == "frame")
+    await viewer.look(frame=1)
+    acknowledged = viewer.received
+    while viewer.received < acknowledged + 3000:
+        raw = await viewer.socket.read_message()
+        viewer.received += len(raw) if isinstance(raw, bytes) else 0
+    for total in range(acknowledged + 1, acknowledged + 3001):
+        await viewer.say(t="ack", n=total)
+    await viewer.say(t="ping", at=1)
+    await viewer.text("pong")
+    for _ in range(3000):
+        await viewer.say(t="ping", at=2)
+    assert await viewer.closed() == 4409

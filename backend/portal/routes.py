@@ -32,6 +32,7 @@ _SUMMARY: dict[str, Any] = {
         "series_count": _COUNT,
         "instance_count": _COUNT,
         "report": {"enum": ["preliminary", "final", None]},
+        "character_set_doubt": {"type": "string", "description": "为何怀疑文字的字符集标注；无疑问时为空"},
     },
 }
 _SERIES = {
@@ -126,6 +127,7 @@ def _summary(item: ExamSummary) -> dict[str, Any]:
         "series_count": exam.series_count,
         "instance_count": exam.instance_count,
         "report": item.report.value if item.report else None,
+        "character_set_doubt": exam.character_set_doubt,
     }
 
 

@@ -170,3 +170,15 @@ def test_bad_credentials_are_said(demo: Demo) -> None:
         problem(demo.get("/api/v1/exams", token), 401)
     for query in ("limit=0", "from=yesterday", "limit=1&limit=2", "institution[$ne]=1", "after=%00"):
         problem(demo.get(f"/api/v1/exams?{query}", demo.token("clinician")), 400)
+
+
+def test_a_wrong_character_set_is_flagged_and_the_name_shown_all_the_same(demo: Demo) -> None:
+    """One exam of the demo comes in GB18030 that its file does not declare."""
+    listed = demo.get("/api/v1/exams?limit=50", demo.token("province_admin")).json()["items"]
+    doubted = {item["exam"]: item["character_set_doubt"] for item in listed if item["character_set_doubt"]}
+    (expected,) = [one["exam"] for one in demo.info["exams"] if one["patient"] == "赵国强"]
+    assert list(doubted) == [expected]
+    assert "GB18030" in doubted[expected]
+    study = next(one["study_instance_uid"] for one in demo.info["exams"] if one["exam"] == expected)
+    found = demo.get(f"/dicom-web/studies?StudyInstanceUID={study}", demo.token("province_admin")).json()
+    assert found[0]["00100010"]["Value"][0]["Ideographic"] == "赵^国强"

@@ -17,6 +17,7 @@ export interface Summary {
   series_count: number;
   instance_count: number;
   report: "preliminary" | "final" | null;
+  character_set_doubt: string;
 }
 export interface Series {
   uid: string;

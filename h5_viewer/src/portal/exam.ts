@@ -70,6 +70,7 @@ export class ExamPage {
               [words.part, texts.part(exam.body_part)],
               [words.images, texts.counts(exam.series_count, exam.instance_count)],
             ]),
+            exam.character_set_doubt ? make("p", "notice warn", {}, words.charset) : null,
             make("a", "primary", { href: `/viewer/${exam.exam}` }, words.view),
             button("plain wide share-it", shareText, () => new ShareSheet(exam, this.failed)),
           ),

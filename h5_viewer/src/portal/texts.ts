@@ -69,6 +69,7 @@ export const exam = {
   images: "影像",
   report: "检查报告",
   noReport: "暂无报告。报告由检查医院出具，请稍后再来查看。",
+  charset: "医院系统的文字编码标注有误，姓名等文字是按内容辨认后显示的。如与实际不符，请联系检查医院更正。",
   preliminary: "这是初步报告，请以正式报告为准。",
   findings: "影像所见",
   impression: "诊断意见",

@@ -43,6 +43,7 @@ async def test_patient_sees_own_exams_newest_first_and_no_others(site: Site, bro
         "series_count": 2,
         "instance_count": 2,
         "report": None,
+        "character_set_doubt": "",
     }
     _, institutions = await browser.ask("GET", "/api/v1/institutions")
     assert sorted(item["code"] for item in institutions["items"]) == ["h1", "h2"]

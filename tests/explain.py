@@ -56,8 +56,9 @@ async def fill(database: Database, schema: Schema, seed: Iterable[Document]) -> 
     collection = database.collection(schema.collection)
     documents = iter(seed)
     if not await collection.count({}, limit=1):
-        while batch := list(islice(documents, 2000)):
-            await collection.insert_many(batch)
+        while batch := list(islice(documents, 1000)):
+            # Not a measure of the server: a busy machine may take its time.
+            await collection.insert_many(batch, timeout=120)
 
 
 async def explain(database: Database, query: Query) -> Document:

@@ -88,7 +88,7 @@ def test_colour_ultrasound(demo: Demo, chromium: Browser) -> None:
         viewer.goto(frame).rest()
         shown = viewer.pixels()
         assert np.array_equal(shown[..., :3], frames[frame]) and (shown[..., 3] == 255).all()
-    assert viewer.state()["window"] is None
+    assert viewer.state()["window"] == [128, 256]
     viewer.context.close()
 
 
